@@ -1,0 +1,18 @@
+import './polyfill.js'
+
+export { check } from './check.js'
+export { type ArrayOf, arrayClass, bytesPerElement, type DType, fromF16, type Shape, sizeOf, toF16 } from './dtype.js'
+export {
+  ArgumentError,
+  ClipgstreamError,
+  DeviceUnavailableError,
+  DisposedError,
+  DTypeError,
+  KernelError,
+  OutOfMemoryError,
+  ShapeError,
+  WrongDeviceError,
+} from './errors.js'
+export { createRandom, type Random } from './random.js'
+export { type DeviceName, deviceNames, type SelectOptions, selectDevice } from './select.js'
+export type { Device, DTypeOf, Scope, Tensor } from './tensor.js'

@@ -1,0 +1,24 @@
+import type { Host } from './host.js'
+
+export const host: Host = {
+  cores: navigator.hardwareConcurrency || 1,
+  canShare: globalThis.crossOriginIsolated === true,
+  canBlock: typeof document === 'undefined',
+  async readBytes(url) {
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(`${url}: HTTP status ${response.status}`)
+    return new Uint8Array(await response.arrayBuffer())
+  },
+  async startWorker() {
+    const worker = new Worker(new URL('./worker.browser.js', import.meta.url), { type: 'module' })
+    return {
+      post: (message) => worker.postMessage(message),
+      nextMessage: () =>
+        new Promise((resolve, reject) => {
+          worker.onmessage = () => resolve()
+          worker.onerror = (event) => reject(new Error(event.message || 'the worker did not start'))
+        }),
+      terminate: () => worker.terminate(),
+    }
+  },
+}
