@@ -1,0 +1,66 @@
+// Everything that is checked before a change lands, in the order of what fails fastest: lint, types, tests on the
+// sources, tests on what would be published, and the conformance of the kernels. Expects a built workspace.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const reports = mkdtempSync(join(tmpdir(), 'clipgstream-test-'))
+const totals = { passed: 0, failed: 0, skipped: 0 }
+let broken = false
+
+/**
+ * @param {string} title
+ * @param {readonly string[]} command
+ * @param {Record<string, string>} env
+ */
+function step(title, command, env = {}) {
+  console.log(`\n== ${title}`)
+  const started = Date.now()
+  const [program = '', ...args] = command
+  const { status } = spawnSync(program, args, {
+    stdio: 'inherit',
+    env: { ...process.env, ...env, PATH: `${join('node_modules', '.bin')}:${process.env['PATH']}` },
+  })
+  console.log(`== ${title}: ${status === 0 ? 'ok' : 'FAILED'}, ${((Date.now() - started) / 1000).toFixed(0)} s`)
+  if (status !== 0) broken = true
+  return status === 0
+}
+
+/**
+ * @param {string} title
+ * @param {Record<string, string>} env
+ */
+function tests(title, env) {
+  const report = join(reports, `${title.replaceAll(' ', '-')}.json`)
+  step(title, ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], env)
+  try {
+    const result = JSON.parse(readFileSync(report, 'utf8'))
+    totals.passed += result.numPassedTests
+    totals.failed += result.numFailedTests
+    totals.skipped += result.numPendingTests + result.numTodoTests
+  } catch {
+    console.error(`${title} wrote no report`)
+    broken = true
+  }
+}
+
+step('format and lint', ['biome', 'check', '.'])
+step('types and packages', ['nx', 'run-many', '-t', 'typecheck', 'lint', '--output-style=stream'])
+step('types of the tools', ['tsc', '-p', 'tools/tsconfig.json'])
+tests('tests on the sources', {})
+tests('tests on the built packages', { CLIPGSTREAM_DIST: '1' })
+step('conformance of wasm', [
+  'tsx',
+  '--conditions=@clipgstream/source',
+  'tools/conformance/run.ts',
+  '--device',
+  'wasm',
+  '--size',
+  'small',
+])
+
+rmSync(reports, { recursive: true, force: true })
+if (broken && totals.failed === 0) console.log('\nsome steps failed, see above')
+console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
+process.exit(broken || totals.failed > 0 ? 1 : 0)
