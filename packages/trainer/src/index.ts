@@ -1,1 +1,9 @@
-export {}
+export { type Clip, clipsOf, stepsOf, timeOf } from './clips.js'
+export { type Config, configSchema, type PartialConfig } from './config.js'
+export { ClipStreamError, ConfigError, NonFiniteError, RunMismatchError, TrainingDataError } from './errors.js'
+export { crc32c } from './logs/crc32c.js'
+export { type EventImage, type EventRecord, encodeEvent, encodeFileVersion } from './logs/tensorboard.js'
+export { type PresetName, preset, presetNames } from './presets.js'
+export { type ConfigSources, parseConfig, resolveConfig, settingNames } from './resolve-config.js'
+export { createSampler, randomFor, type Sampler, type SamplerOptions, type TrainingView } from './sampler.js'
+export { decayed } from './schedule.js'

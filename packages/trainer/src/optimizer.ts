@@ -1,0 +1,128 @@
+import type { HeadParameters } from '@clipgstream/decoders'
+import type { AdamState, AdamStep } from '@clipgstream/optimizers'
+import type { Device, Tensor } from '@clipgstream/tensor'
+import { stepsOf } from './clips.js'
+import type { Config } from './config.js'
+import { type ClipModel, headTensors } from './model.js'
+import { decoderNames, type TrainingOperators } from './operators.js'
+import { decayed } from './schedule.js'
+
+/** One trained tensor with its gradient and moments. */
+export interface ParameterGroup {
+  name: string
+  parameter: Tensor<'f32'>
+  gradient: Tensor<'f32'>
+  state: AdamState
+  /** Rows that are trained. */
+  rows: readonly [number, number]
+  learningRate(iteration: number): number
+  settings: Pick<AdamStep, 'epsilon' | 'lazy' | 'gradientLimit'>
+}
+
+/** Gradient buffers in the shape of the model; null where it is frozen. */
+export interface ClipGradients {
+  staticFeatures: Tensor<'f32'> | null
+  logScaling: Tensor<'f32'> | null
+  decoders: readonly HeadParameters[] | null
+  field: { table: Tensor<'f32'>; net: HeadParameters }
+  colors: Tensor<'f32'> | null
+}
+
+/** What of a clip is trained, and how fast. Owns gradients and moments, not the parameters. */
+export class ClipOptimizer implements Disposable {
+  readonly groups: readonly ParameterGroup[]
+  readonly gradients: ClipGradients
+
+  /** `extent` is the scene extent that the field's rate is multiplied by. */
+  constructor(
+    private readonly operators: TrainingOperators,
+    model: ClipModel,
+    private readonly config: Config['optimizer'],
+    extent: number,
+    colorRate: number,
+  ) {
+    const { device, adam } = operators
+    const { rates, epsilon, fieldEpsilon, lazyTable: lazy, fieldGradientLimit: gradientLimit } = config
+    const steps = config.decaySteps ?? stepsOf(config)
+    const groups: ParameterGroup[] = []
+    this.groups = groups
+    const train = (
+      name: string,
+      parameter: Tensor<'f32'>,
+      learningRate: (iteration: number) => number,
+      settings: ParameterGroup['settings'],
+      first = 0,
+    ): Tensor<'f32'> => {
+      const gradient = zerosLike(device, parameter, name)
+      const rows = [first, parameter.shape[0] ?? 0] as const
+      groups.push({ name, parameter, gradient, state: adam.state(parameter), rows, learningRate, settings })
+      return gradient
+    }
+    const head = (
+      name: string,
+      parameters: HeadParameters,
+      ...how: [ParameterGroup['learningRate'], ParameterGroup['settings']]
+    ) => {
+      const gradients = new Map(headTensors(name, parameters).map(([key, tensor]) => [key, train(key, tensor, ...how)]))
+      const of = (key: string) => gradients.get(`${name}.${key}`)
+      const w1 = of('w1')
+      const w2 = of('w2')
+      if (!w1 || !w2) throw new Error(`${name} has no weights`)
+      return { w1, b1: of('b1') ?? null, w2, b2: of('b2') ?? null }
+    }
+
+    const inClip = { epsilon }
+    const fieldRate = (i: number) => extent * decayed(rates.field, i, steps)
+    const owns = model.count > model.inherited
+    this.gradients = {
+      staticFeatures: owns
+        ? train('staticFeatures', model.staticFeatures, () => rates.staticFeatures, inClip, model.inherited)
+        : null,
+      logScaling: owns
+        ? train('logScaling', model.anchors.logScaling, () => rates.scaling, inClip, model.inherited)
+        : null,
+      decoders: model.inheritsDecoders
+        ? null
+        : decoderNames.map((name, i) =>
+            head(name, model.decoders[i]!, (at) => decayed(rates[name], at, steps), inClip),
+          ),
+      field: {
+        net: head('field', model.field.net, fieldRate, { epsilon: fieldEpsilon, gradientLimit }),
+        table: train('field.table', model.field.table, fieldRate, { epsilon: fieldEpsilon, gradientLimit, lazy }),
+      },
+      // The first row belongs to the camera that the others are compared with.
+      colors: model.colors && train('colors', model.colors, () => colorRate, inClip, 1),
+    }
+  }
+
+  /** Adam on every group; gradients are zero afterwards. `iteration` counts from 0. */
+  step(iteration: number): void {
+    const { beta1, beta2 } = this.config
+    for (const { parameter, gradient, state, rows, learningRate, settings } of this.groups) {
+      this.operators.adam.step(parameter, gradient, state, {
+        ...settings,
+        beta1,
+        beta2,
+        rows,
+        learningRate: learningRate(iteration),
+        step: iteration + 1,
+      })
+    }
+  }
+
+  /** Trained numbers. */
+  get parameters(): number {
+    return this.groups.reduce((sum, { parameter, rows: [from, to] }) => {
+      const row = parameter.size / Math.max(parameter.shape[0] ?? 1, 1)
+      return sum + row * (to - from)
+    }, 0)
+  }
+
+  [Symbol.dispose](): void {
+    for (const { gradient, state } of this.groups) for (const tensor of [gradient, state.m, state.v]) tensor.dispose()
+  }
+}
+
+function zerosLike(device: Device, tensor: Tensor<'f32'>, name: string): Tensor<'f32'> {
+  return device.zeros(tensor.shape, 'f32', `gradient of ${name}`)
+}

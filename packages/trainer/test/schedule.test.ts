@@ -1,0 +1,78 @@
+import { clipsOf, createSampler, decayed, preset, randomFor, stepsOf, timeOf } from '@clipgstream/trainer'
+import { describe, expect, it } from 'vitest'
+
+describe('decayed', () => {
+  it('gives the rates of the published schedule', () => {
+    const field = { initial: 0.0002, final: 0.000002 }
+    expect(decayed(field, 0, 200000)).toBeCloseTo(2e-4, 12)
+    expect(decayed(field, 5000, 200000)).toBeCloseTo(1.783e-4, 7)
+    expect(decayed(field, 10880, 200000)).toBeCloseTo(1.557e-4, 7)
+    expect(decayed({ initial: 0.008, final: 0.00005 }, 5000, 200000)).toBeCloseTo(7.047e-3, 5)
+    expect(decayed(field, 1e9, 200000)).toBeCloseTo(2e-6, 12)
+    expect(decayed({ initial: 0, final: 0 }, 5, 10)).toBe(0)
+  })
+})
+
+describe('clips', () => {
+  it('cover all frames, the last one partly', () => {
+    expect(clipsOf(23, 10)).toEqual([
+      { index: 0, start: 0, end: 10 },
+      { index: 1, start: 10, end: 20 },
+      { index: 2, start: 20, end: 23 },
+    ])
+    expect(clipsOf(3, 1)).toHaveLength(3)
+    expect(clipsOf(3, 10)).toEqual([{ index: 0, start: 0, end: 3 }])
+    expect(() => clipsOf(0, 10)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: clipsOf: frames must be a positive integer, got 0]`,
+    )
+  })
+
+  it('give a partial clip the times of a full one, or the original ones', () => {
+    const clip = { index: 2, start: 20, end: 23 }
+    const { clips } = preset('default')
+    expect([20, 21, 22].map((f) => timeOf(f, clip, clips, 'training'))).toEqual([0, 0.1, 0.2])
+    const quantized = { ...clips, time: 'quantized' as const }
+    expect([20, 21, 22].map((f) => timeOf(f, clip, quantized, 'training'))).toEqual([0, 1 / 3, 2 / 3])
+    expect([20, 21, 22].map((f) => timeOf(f, clip, quantized, 'rendering'))).toEqual([0, 0.3, 0.7])
+  })
+
+  it('take one step more where the original does', () => {
+    expect(stepsOf(preset('tiny').optimizer)).toBe(5001)
+    expect(stepsOf(preset('default').optimizer)).toBe(5000)
+  })
+})
+
+describe('sampler', () => {
+  const options = { seed: 3, clip: 1, cameras: 3, frames: { start: 10, end: 14 }, repeatLast: false }
+  const key = ({ camera, frame }: { camera: number; frame: number }) => `${camera}:${frame}`
+
+  it('shows every view once an epoch, in an order that differs', () => {
+    const sampler = createSampler(options)
+    const epoch = (e: number) => Array.from({ length: 12 }, (_, i) => key(sampler.at(12 * e + i)))
+    expect(new Set(epoch(0)).size).toBe(12)
+    expect(new Set(epoch(5)).size).toBe(12)
+    expect(epoch(0)).not.toEqual(epoch(1))
+    expect(epoch(1)).toEqual(epoch(1))
+  })
+
+  it('depends on seed and clip and on nothing before', () => {
+    const fresh = createSampler(options)
+    const used = createSampler(options)
+    for (let i = 0; i < 40; i++) used.at(i)
+    expect(used.at(17)).toEqual(fresh.at(17))
+    const order = (o: typeof options) => Array.from({ length: 12 }, (_, i) => key(createSampler(o).at(i))).join()
+    expect(new Set([order(options), order({ ...options, seed: 4 }), order({ ...options, clip: 2 })]).size).toBe(3)
+  })
+
+  it('repeats the last view of an epoch where the original does', () => {
+    const sampler = createSampler({ ...options, repeatLast: true })
+    expect(sampler.epochLength).toBe(13)
+    expect(sampler.at(12)).toEqual(sampler.at(11))
+    expect(new Set(Array.from({ length: 12 }, (_, i) => key(sampler.at(13 + i)))).size).toBe(12)
+  })
+
+  it('gives independent streams to different purposes', () => {
+    expect(randomFor('field', 0).uniform()).not.toBe(randomFor('decoders', 0).uniform())
+    expect(randomFor('field', 0).uniform()).toBe(randomFor('field', 0).uniform())
+  })
+})
