@@ -67,8 +67,9 @@ export class DeviceUnavailableError extends ClipgstreamError {
     readonly device: string,
     readonly reason: string,
     readonly remedy: string,
+    options?: ErrorOptions,
   ) {
-    super(`device ${device} is not available: ${reason}. ${remedy}`)
+    super(`device ${device} is not available: ${reason}. ${remedy}`, options)
   }
 }
 

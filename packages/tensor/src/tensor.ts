@@ -11,15 +11,19 @@ export interface Tensor<D extends DType = DType> extends Disposable {
   /** Says what it is in error messages. */
   readonly name: string
   readonly disposed: boolean
-  /** The same memory under another shape of equal size. It is valid as long as the tensor it came from. */
+  /**
+   * The same memory under another shape of equal size. It is valid as long as the tensor it came from; disposing it
+   * does nothing.
+   */
   reshape(shape: Shape): Tensor<D>
   /** Copies the elements to the host, after everything that was enqueued before. */
   read(): Promise<ArrayOf[D]>
   dispose(): void
 }
 
-/** Tensors made while it is open are disposed with it, last first, unless they are kept. */
+/** Tensors made while it is the innermost open scope are disposed with it, last first, unless they are kept. */
 export interface Scope extends Disposable {
+  /** Hands the tensor (of a view, the one it came from) to the scope around, or to the caller where there is none. */
   keep<T extends Tensor>(tensor: T): T
 }
 

@@ -1,13 +1,23 @@
 import { type ArrayOf, arrayClass, bytesPerElement, type DType, type Shape, sizeOf, toF16 } from '../dtype.js'
-import { ArgumentError, DisposedError, DTypeError, ShapeError, WrongDeviceError } from '../errors.js'
+import {
+  ArgumentError,
+  DeviceUnavailableError,
+  DisposedError,
+  DTypeError,
+  KernelError,
+  ShapeError,
+  WrongDeviceError,
+} from '../errors.js'
 import type { Device, DTypeOf, Scope, Tensor } from '../tensor.js'
 import { Allocator } from './allocator.js'
 import type { Host } from './host.js'
 import { reservedBytes } from './layout.js'
 import { type Kernel, ThreadPool } from './pool.js'
+import { WasmScope, WasmTensor } from './tensor.js'
 
 const page = 65536
 const addressSpace = 65536 * page
+const initialPages = 256
 
 export interface WasmOptions {
   /** Threads, the calling one included; by default every core, or one where memory cannot be shared. */
@@ -59,11 +69,15 @@ export class WasmDevice implements Device {
         '1 here: memory is shared only in cross-origin isolated pages',
       )
     }
-    if (!(memoryLimit > reservedBytes && memoryLimit <= addressSpace)) {
-      throw new ArgumentError('createWasmDevice', 'memoryLimit', memoryLimit, `in (${reservedBytes}, ${addressSpace}]`)
-    }
-    const memory = new WebAssembly.Memory({ initial: 256, maximum: 65536, shared: true })
-    const allocator = new Allocator(memory, reservedBytes, Math.floor(memoryLimit / page) * page)
+    const least = reservedBytes + page
+    if (!(memoryLimit >= least && memoryLimit <= addressSpace))
+      throw new ArgumentError('createWasmDevice', 'memoryLimit', memoryLimit, `in [${least}, ${addressSpace}]`)
+    if (!(Number.isInteger(scratchBytes) && scratchBytes > 0 && scratchBytes % 64 === 0))
+      throw new ArgumentError('createWasmDevice', 'scratchBytes', scratchBytes, 'a positive multiple of 64')
+    const pages = Math.floor(memoryLimit / page)
+    const memory = reserve(pages)
+    // The last page of the address space stays unused: the address behind a tensor must not wrap around to 0.
+    const allocator = new Allocator(memory, reservedBytes, Math.min(pages * page, addressSpace - page))
     const scratch = Array.from({ length: threads }, () => allocator.allocate(scratchBytes))
     const pool = await ThreadPool.create(memory, host, scratch)
     return new WasmDevice(memory, host, pool, scratchBytes, allocator, poison)
@@ -89,6 +103,7 @@ export class WasmDevice implements Device {
     if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
       throw new ArgumentError('empty', `shape of ${name}`, `[${shape.join(', ')}]`, 'non-negative integers')
     }
+    if (this.pool.disposed) throw new DisposedError(`device ${this.label}`)
     const bytes = sizeOf(shape) * bytesPerElement(dtype)
     const at = this.allocator.allocate(bytes)
     const tensor = new WasmTensor(this, dtype, [...shape], name, at, () => this.allocator.free(at, bytes))
@@ -106,21 +121,20 @@ export class WasmDevice implements Device {
   from<A extends ArrayOf[DType]>(data: A, shape: Shape = [data.length], name = 'tensor'): Tensor<DTypeOf<A>> {
     if (sizeOf(shape) !== data.length)
       throw new ShapeError('from', `${name} (${data.length} elements)`, shape, [data.length])
-    const tensor = this.empty(shape, dtypeOf(data), name)
+    const tensor = this.empty(shape, dtypeOf('from', data), name)
     this.view<DType>(tensor).set(data)
     return tensor as Tensor<DTypeOf<A>>
   }
 
   write<D extends DType>(tensor: Tensor<D>, data: ArrayOf[D], offset = 0): void {
-    if (dtypeOf(data) !== tensor.dtype) throw new DTypeError('write', tensor.name, tensor.dtype, dtypeOf(data))
-    if (offset < 0 || offset + data.length > tensor.size)
-      throw new ShapeError('write', tensor.name, [offset + data.length], [tensor.size])
+    const dtype = dtypeOf('write', data)
+    if (dtype !== tensor.dtype) throw new DTypeError('write', `data for ${tensor.name}`, tensor.dtype, dtype)
+    checkRange('write', tensor, offset, data.length)
     this.view(tensor).set(data, offset)
   }
 
   async read<D extends DType>(tensor: Tensor<D>, offset = 0, length = tensor.size - offset): Promise<ArrayOf[D]> {
-    if (offset < 0 || length < 0 || offset + length > tensor.size)
-      throw new ShapeError('read', tensor.name, [offset + length], [tensor.size])
+    checkRange('read', tensor, offset, length)
     const copy = new (arrayClass(tensor.dtype))(length)
     copy.set(this.view(tensor).subarray(offset, offset + length))
     return copy
@@ -137,7 +151,7 @@ export class WasmDevice implements Device {
   }
 
   scope(): Scope {
-    const scope: WasmScope = new WasmScope(() => {
+    const scope: WasmScope = new WasmScope(this.#scopes.at(-1), () => {
       const at = this.#scopes.lastIndexOf(scope)
       if (at >= 0) this.#scopes.splice(at, 1)
     })
@@ -180,7 +194,6 @@ export class WasmDevice implements Device {
 
   /** Runs `kernel` for chunks 0..chunks-1. Tensors are passed by address (null as 0), booleans as 0 or 1. */
   launch(kernel: Kernel, chunks: number, ...args: KernelArgument[]): void {
-    if (chunks <= 0) return
     this.pool.run(
       kernel,
       chunks,
@@ -189,7 +202,14 @@ export class WasmDevice implements Device {
   }
 
   async #load(url: URL): Promise<WasmModule> {
-    const kernels = await this.pool.load(await WebAssembly.compile(await this.host.readBytes(url)))
+    const kernels = await this.host
+      .readBytes(url)
+      .then((bytes) => WebAssembly.compile(bytes))
+      .then((module) => this.pool.load(module))
+      .catch((error) => {
+        const reason = error instanceof Error ? error.message : String(error)
+        throw new KernelError(url.href, `the module could not be loaded: ${reason}`, { cause: error })
+      })
     return {
       kernel(name) {
         const kernel = kernels.get(name)
@@ -200,73 +220,36 @@ export class WasmDevice implements Device {
   }
 }
 
-class WasmTensor<D extends DType> implements Tensor<D> {
-  readonly size: number
-  readonly byteLength: number
-  #disposed = false
-
-  constructor(
-    readonly device: WasmDevice,
-    readonly dtype: D,
-    readonly shape: Shape,
-    readonly name: string,
-    readonly at: number,
-    private readonly release: () => void,
-    private readonly owner?: WasmTensor<D>,
-  ) {
-    this.size = sizeOf(shape)
-    this.byteLength = this.size * bytesPerElement(dtype)
-  }
-
-  get disposed(): boolean {
-    return this.owner ? this.owner.disposed : this.#disposed
-  }
-
-  reshape(shape: Shape): Tensor<D> {
-    if (sizeOf(shape) !== this.size) throw new ShapeError('reshape', this.name, shape, this.shape)
-    return new WasmTensor(this.device, this.dtype, [...shape], this.name, this.at, () => {}, this.owner ?? this)
-  }
-
-  read(): Promise<ArrayOf[D]> {
-    return this.device.read(this)
-  }
-
-  dispose(): void {
-    if (this.#disposed) return
-    this.#disposed = true
-    this.release()
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
+/** A shared memory that can grow to `pages`. */
+function reserve(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: Math.min(initialPages, pages), maximum: pages, shared: true })
+  } catch (error) {
+    const reason = `no address space for ${(pages * page) / 2 ** 20} MiB of shared memory (${String(error)})`
+    throw new DeviceUnavailableError('wasm', reason, 'Use a smaller memoryLimit', { cause: error })
   }
 }
 
-class WasmScope implements Scope {
-  readonly #tensors = new Set<Tensor>()
-
-  constructor(private readonly close: () => void) {}
-
-  add(tensor: Tensor): void {
-    this.#tensors.add(tensor)
-  }
-
-  keep<T extends Tensor>(tensor: T): T {
-    this.#tensors.delete(tensor)
-    return tensor
-  }
-
-  [Symbol.dispose](): void {
-    this.close()
-    for (const tensor of [...this.#tensors].reverse()) tensor.dispose()
-    this.#tensors.clear()
-  }
+const dtypes: Readonly<Record<string, DType>> = {
+  Float32Array: 'f32',
+  Uint16Array: 'f16',
+  Int32Array: 'i32',
+  Uint32Array: 'u32',
+  Uint8Array: 'u8',
 }
 
-function dtypeOf(data: ArrayOf[DType]): DType {
-  if (data instanceof Float32Array) return 'f32'
-  if (data instanceof Int32Array) return 'i32'
-  if (data instanceof Uint32Array) return 'u32'
-  if (data instanceof Uint16Array) return 'f16'
-  return 'u8'
+function dtypeOf(operator: string, data: ArrayOf[DType]): DType {
+  const name = Object.prototype.toString.call(data).slice('[object '.length, -1)
+  const dtype = dtypes[name]
+  if (!dtype) throw new ArgumentError(operator, 'data', name, `one of ${Object.keys(dtypes).join(', ')}`)
+  return dtype
+}
+
+/** Elements `offset` to `offset + length` must lie in `tensor`. */
+function checkRange(operator: string, tensor: Tensor, offset: number, length: number): void {
+  const fits = Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0
+  if (!fits || offset + length > tensor.size) {
+    const limit = `within the ${tensor.size} elements of ${tensor.name}`
+    throw new ArgumentError(operator, 'range', `[${offset}, ${offset + length})`, limit)
+  }
 }

@@ -9,14 +9,15 @@ export const host: Host = {
     if (!response.ok) throw new Error(`${url}: HTTP status ${response.status}`)
     return new Uint8Array(await response.arrayBuffer())
   },
-  async startWorker() {
+  startWorker() {
     const worker = new Worker(new URL('./worker.browser.js', import.meta.url), { type: 'module' })
     return {
-      post: (message) => worker.postMessage(message),
-      nextMessage: () =>
+      ask: (message) =>
         new Promise((resolve, reject) => {
-          worker.onmessage = () => resolve()
+          worker.onmessage = ({ data }) => resolve(data)
+          worker.onmessageerror = () => reject(new Error('the message could not be read'))
           worker.onerror = (event) => reject(new Error(event.message || 'the worker did not start'))
+          worker.postMessage(message)
         }),
       terminate: () => worker.terminate(),
     }

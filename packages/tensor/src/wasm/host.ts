@@ -6,12 +6,16 @@ export interface Host {
   /** Whether the calling thread may block. */
   readonly canBlock: boolean
   readBytes(url: URL): Promise<Uint8Array<ArrayBuffer>>
-  startWorker(): Promise<HostWorker>
+  startWorker(): HostWorker
+}
+
+/** What a worker says after each message; `problem` is null when all went well. */
+export interface Answer {
+  readonly problem: string | null
 }
 
 export interface HostWorker {
-  post(message: unknown): void
-  /** Resolves at the worker's next message. */
-  nextMessage(): Promise<void>
+  /** Posts a message and resolves at the answer; rejects when the worker ends instead. */
+  ask(message: unknown): Promise<Answer>
   terminate(): void
 }

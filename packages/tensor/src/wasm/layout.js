@@ -4,7 +4,17 @@
 export const reservedBytes = 65536
 
 /** Indices of 32-bit words. Each hot word has a cache line of its own. */
-export const word = { epoch: 0, command: 1, kernel: 2, chunks: 3, args: 4, next: 16, running: 32, failed: 48 }
+export const word = {
+  epoch: 0,
+  command: 1,
+  kernel: 2,
+  chunks: 3,
+  args: 4,
+  next: 16,
+  running: 32,
+  failed: 48,
+  reason: 49,
+}
 
 export const command = { run: 1, listen: 2, exit: 3 }
 
@@ -12,3 +22,8 @@ export const command = { run: 1, listen: 2, exit: 3 }
 export const argsAt = 1024
 
 export const maxArgs = 64
+
+/** Byte address of why a worker failed, as UTF-16; its length is in `word.reason`. */
+export const reasonAt = 4096
+
+export const maxReason = 512

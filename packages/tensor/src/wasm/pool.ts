@@ -1,6 +1,6 @@
-import { KernelError } from '../errors.js'
+import { ArgumentError, DeviceUnavailableError, DisposedError, KernelError } from '../errors.js'
 import type { Host, HostWorker } from './host.js'
-import { argsAt, command, maxArgs, word } from './layout.js'
+import { argsAt, command, maxArgs, reasonAt, word } from './layout.js'
 import { instantiate, runChunks } from './worker-loop.js'
 
 export interface Kernel {
@@ -15,12 +15,17 @@ type KernelFunction = (chunk: number, scratch: number, ...args: number[]) => voi
 /**
  * The calling thread and its workers over one memory. A launch hands out chunks through an atomic counter and returns
  * when all are done; a launch of one chunk, or one made while a module is being loaded, stays on the calling thread.
+ * A kernel that traps, on whichever thread, fails its launch and leaves the pool as it was.
  */
 export class ThreadPool {
   readonly #control: Int32Array
+  readonly #kernels: Kernel[] = []
   readonly #functions: KernelFunction[] = []
   readonly #workers: HostWorker[] = []
-  #loading = 0
+  /** Modules are loaded one after another: a worker that serves launches again would not hear of a second one. */
+  #loads: Promise<unknown> = Promise.resolve()
+  #loading = false
+  #disposed = false
 
   private constructor(
     readonly memory: WebAssembly.Memory,
@@ -33,12 +38,22 @@ export class ThreadPool {
   /** One thread for each address in `scratch`; the first belongs to the caller. */
   static async create(memory: WebAssembly.Memory, host: Host, scratch: readonly number[]): Promise<ThreadPool> {
     const pool = new ThreadPool(memory, host, scratch)
-    for (const address of scratch.slice(1)) {
-      const worker = await host.startWorker()
-      const ready = worker.nextMessage()
-      worker.post({ start: { memory, scratch: address } })
-      await ready
-      pool.#workers.push(worker)
+    try {
+      await Promise.all(
+        scratch.slice(1).map(async (address) => {
+          const worker = host.startWorker()
+          pool.#workers.push(worker)
+          await pool.#ask(worker, { start: { memory, scratch: address } })
+        }),
+      )
+    } catch (error) {
+      pool.dispose()
+      throw new DeviceUnavailableError(
+        'wasm',
+        `one of its ${scratch.length - 1} worker threads did not start: ${messageOf(error)}`,
+        'Use threads: 1',
+        { cause: error },
+      )
     }
     return pool
   }
@@ -47,32 +62,49 @@ export class ThreadPool {
     return this.scratch.length
   }
 
-  async load(module: WebAssembly.Module): Promise<Map<string, Kernel>> {
+  get disposed(): boolean {
+    return this.#disposed
+  }
+
+  load(module: WebAssembly.Module): Promise<Map<string, Kernel>> {
+    const loaded = this.#loads.then(() => this.#load(module))
+    this.#loads = loaded.catch(() => {})
+    return loaded
+  }
+
+  async #load(module: WebAssembly.Module): Promise<Map<string, Kernel>> {
+    if (this.#disposed) throw new DisposedError('device wasm')
     const { names, functions } = instantiate(module, this.memory)
     const first = this.#functions.length
+    const kernels = names.map((name, i) => ({
+      name,
+      id: first + i,
+      arity: Math.max(0, functions[i]!.length - 2),
+    }))
     this.#functions.push(...functions)
-    this.#loading++
+    this.#kernels.push(...kernels)
+    this.#loading = true
     try {
-      const ready = this.#workers.map((worker) => worker.nextMessage())
-      for (const worker of this.#workers) worker.post({ module })
+      const answers = this.#workers.map((worker) => this.#ask(worker, { module, first }))
       this.#signal(command.listen)
-      await Promise.all(ready)
+      await Promise.all(answers)
     } finally {
-      this.#loading--
+      this.#loading = false
     }
-    return new Map(
-      names.map((name, i) => [name, { name, id: first + i, arity: Math.max(0, functions[i]!.length - 2) }]),
-    )
+    return new Map(kernels.map((kernel) => [kernel.name, kernel]))
   }
 
   run(kernel: Kernel, chunks: number, args: readonly number[]): void {
-    if (args.length !== kernel.arity || args.length > maxArgs) {
+    if (this.#disposed) throw new DisposedError('device wasm')
+    if (this.#kernels[kernel.id] !== kernel)
+      throw new KernelError(kernel.name, 'was loaded by another device; load its module on this one')
+    if (args.length !== kernel.arity || args.length > maxArgs)
       throw new KernelError(kernel.name, `takes ${kernel.arity} arguments, got ${args.length}`)
-    }
+    if (!(Number.isInteger(chunks) && chunks >= 0 && chunks < 2 ** 30))
+      throw new ArgumentError(`kernel ${kernel.name}`, 'chunks', chunks, 'an integer in [0, 2^30)')
     const control = this.#control
     const call = this.#functions[kernel.id]!
-    const own = [...args]
-    const shared = chunks > 1 && this.#workers.length > 0 && this.#loading === 0
+    const shared = chunks > 1 && this.#workers.length > 0 && !this.#loading
     Atomics.store(control, word.next, 0)
     if (shared) {
       new Float64Array(this.memory.buffer, argsAt, args.length).set(args)
@@ -84,20 +116,30 @@ export class ThreadPool {
       this.#signal(command.run)
     }
     try {
-      runChunks(call, control, chunks, this.scratch[0]!, own)
+      runChunks(call, control, chunks, this.scratch[0]!, args)
     } catch (error) {
-      throw new KernelError(kernel.name, error instanceof Error ? error.message : String(error), { cause: error })
+      throw new KernelError(kernel.name, messageOf(error), { cause: error })
     } finally {
       if (shared) this.#join()
     }
-    if (shared && Atomics.load(control, word.failed) !== 0)
-      throw new KernelError(kernel.name, 'trapped in a worker thread')
+    if (shared && Atomics.load(control, word.failed) !== 0) throw new KernelError(kernel.name, this.#reason())
   }
 
   dispose(): void {
+    if (this.#disposed) return
+    this.#disposed = true
     this.#signal(command.exit)
     for (const worker of this.#workers) worker.terminate()
     this.#workers.length = 0
+  }
+
+  async #ask(worker: HostWorker, message: unknown): Promise<void> {
+    const { problem } = await worker.ask(message).catch((error) => {
+      // It ended, and launches must not wait for it.
+      this.#workers.splice(this.#workers.indexOf(worker), 1)
+      throw error
+    })
+    if (problem !== null) throw new Error(problem)
   }
 
   #signal(order: number): void {
@@ -113,4 +155,13 @@ export class ThreadPool {
       if (this.host.canBlock) Atomics.wait(this.#control, word.running, running)
     }
   }
+
+  #reason(): string {
+    const length = Atomics.load(this.#control, word.reason)
+    return String.fromCharCode(...new Uint16Array(this.memory.buffer, reasonAt, length))
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

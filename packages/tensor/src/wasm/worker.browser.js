@@ -1,11 +1,7 @@
-import { createWorker } from './worker-loop.js'
+import { createReceiver } from './worker-loop.js'
 
-/** @type {ReturnType<typeof createWorker> | undefined} */
-let worker
+const receive = createReceiver((answer) => postMessage(answer))
 
 addEventListener('message', ({ data }) => {
-  if (data.start) worker = createWorker(data.start)
-  if (data.module) worker?.add(data.module)
-  postMessage('ready')
-  if (worker && !worker.serve()) close()
+  if (!receive(data)) close()
 })
