@@ -48,6 +48,7 @@ function tests(title, env) {
 step('format and lint', ['biome', 'check', '.'])
 step('types and packages', ['nx', 'run-many', '-t', 'typecheck', 'lint', '--output-style=stream'])
 step('types of the tools', ['tsc', '-p', 'tools/tsconfig.json'])
+step('types of the benchmarks', ['tsc', '-p', 'benchmarks/tsconfig.json'])
 tests('tests on the sources', {})
 tests('tests on the built packages', { CLIPGSTREAM_DIST: '1' })
 step('conformance of wasm', [

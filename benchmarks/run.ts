@@ -1,0 +1,32 @@
+// `pnpm bench [NAME ...] [--json FILE]` runs the benchmarks whose file name starts with a NAME, or all.
+import { execFileSync } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { Benchmark, Row } from './bench.js'
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
+const folder = fileURLToPath(new URL('.', import.meta.url))
+const files = readdirSync(folder).filter(
+  (file) =>
+    file.endsWith('.bench.ts') && (positionals.length === 0 || positionals.some((name) => file.startsWith(name))),
+)
+if (files.length === 0) throw new Error(`no benchmark is called ${positionals.join(' or ')}`)
+
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: folder, encoding: 'utf8' }).trim()
+const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.versions.node}`
+console.log(`commit ${commit}; ${machine}`)
+
+const results: { name: string; rows: Row[] }[] = []
+for (const file of files.sort()) {
+  const { benchmark } = (await import(pathToFileURL(folder + file).href)) as { benchmark: Benchmark }
+  console.log(`\n## ${benchmark.name}\n${benchmark.description}\n`)
+  const rows = await benchmark.run()
+  for (const { what, value, unit, ratios = {} } of rows) {
+    const rivals = Object.entries(ratios).map(([rival, ratio]) => `${ratio.toFixed(2)}x ${rival}`)
+    console.log(`| ${what} | ${Number(value.toPrecision(4))} ${unit} | ${rivals.join(', ')} |`)
+  }
+  results.push({ name: benchmark.name, rows })
+}
+if (values.json) writeFileSync(values.json, `${JSON.stringify({ commit, machine, results }, null, 2)}\n`)
