@@ -146,7 +146,7 @@ function invert(bend: (a: number, b: number) => Bent, x: number, y: number): rea
     at = next
     error = nextError
   }
-  // A negative determinant is the far side of a fold: the polynomial says that a ray lands here, but no lens does so.
-  const reached = error <= 1e-12 * (1 + Math.hypot(x, y)) && at.aa * at.bb - at.ab * at.ba > 0
-  return reached ? [a, b] : null
+  // Beyond a fold the polynomial turns the image over; rays may land here by the formula, but not in a lens.
+  const upright = at.aa * at.bb - at.ab * at.ba > 0 && at.aa + at.bb > 0
+  return upright && error <= 1e-12 * (1 + Math.hypot(x, y)) ? [a, b] : null
 }

@@ -27,24 +27,28 @@ export function undistortedView(camera: Camera, options: UndistortOptions = {}):
   if (isUndistorted(camera)) return { width, height, fx, fy, cx, cy }
 
   const { unproject } = createLens(camera)
+  let rays = 0
   const straight = (x: number, y: number): readonly [number, number] | null => {
     const ray = unproject(x, y)
+    if (ray) rays++
     return ray && ray[2] > 0 ? [(fx * ray[0]) / ray[2] + cx, (fy * ray[1]) / ray[2] + cy] : null
   }
   const left = extremes(height, (i) => straight(0.5, i + 0.5)?.[0])
   const right = extremes(height, (i) => straight(width - 0.5, i + 0.5)?.[0])
   const top = extremes(width, (i) => straight(i + 0.5, 0.5)?.[1])
   const bottom = extremes(width, (i) => straight(i + 0.5, height - 0.5)?.[1])
+  if (!rays) {
+    throw new CameraError(
+      `${camera.model} [${camera.params.join(', ')}] cannot be undistorted: no border pixel has a ray; check its parameters`,
+    )
+  }
 
+  // A border that is seen behind the camera is infinitely far out: the factor becomes maxScale.
   const factor = (size: number, centre: number, near: Range, far: Range): number => {
     const end = size - 0.5 - centre
     const all = Math.min(centre / (centre - near.min), end / (far.max - centre))
     const noBlank = Math.max(centre / (centre - near.max), end / (far.min - centre))
-    const scale = 1 / (all * blankPixels + noBlank * (1 - blankPixels))
-    if (Number.isNaN(scale)) {
-      throw new CameraError(`${camera.model} cannot be undistorted: no border pixel has a ray; check its parameters`)
-    }
-    return Math.min(maxScale, Math.max(minScale, scale))
+    return Math.min(maxScale, Math.max(minScale, 1 / (all * blankPixels + noBlank * (1 - blankPixels))))
   }
   const newWidth = Math.max(1, Math.floor(factor(width, cx, left, right) * width))
   const newHeight = Math.max(1, Math.floor(factor(height, cy, top, bottom) * height))
@@ -64,7 +68,7 @@ function extremes(count: number, value: (i: number) => number | undefined): Rang
     range.min = Math.min(range.min, v)
     range.max = Math.max(range.max, v)
   }
-  return range.min <= range.max ? range : { min: Number.NaN, max: Number.NaN }
+  return range
 }
 
 /**
