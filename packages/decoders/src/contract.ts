@@ -27,23 +27,35 @@ export interface HeadParameters {
 
 export interface HeadsInputs {
   x: Tensor<'f32'> // [N, inputs]
-  /** [1] rows in use; all when left out. Output rows behind it are undefined. */
+  /** [1] rows in use; all when left out. Output rows behind it are undefined. More than N is an error. */
   count?: Tensor<'u32'>
 }
+
+/** What forward keeps for backward. `hidden` costs 4 bytes per row and hidden unit; `nothing` computes them again. */
+export type Keep = 'hidden' | 'nothing'
 
 export interface HeadsResult {
   /** One a head, in order. // [N, outputs] */
   outputs: Tensor<'f32'>[]
-  /** What `backward` needs; tensors of the scope that was open at `forward`. */
-  saved: readonly Tensor[]
+  /** What `backward` needs besides; tensors of the scope that was open at `forward`. Empty when nothing was kept. */
+  saved: readonly Tensor<'f32'>[]
 }
 
+/**
+ * Rows are independent: a NaN or an infinity in one row of x changes no other row of the outputs or of vX. Every result
+ * is a sum in a fixed order, so bytes depend neither on the number of threads nor on what forward kept.
+ *
+ * Tolerance between devices: 1e-6 + 1e-5 relative to the sum of the absolute terms, which is what reordering a float32 sum
+ * of some hundred terms costs. A hidden unit within that distance of zero may fall on the other side of the ReLU, where
+ * its gradient is 0 instead of what flows through it (at exactly 0 it is 0).
+ */
 export interface Heads {
   readonly config: HeadsConfig
-  forward(inputs: HeadsInputs, parameters: readonly HeadParameters[]): HeadsResult
+  /** x // [N, inputs]; keeps `hidden` by default. */
+  forward(inputs: HeadsInputs, parameters: readonly HeadParameters[], keep?: Keep): HeadsResult
   /**
    * Returns vX // [N, inputs]. Adds to `vParameters`; pass null for frozen parameters, whose gradients are then not computed.
-   * vOutputs has the gradient of each head's output (after its activation).
+   * vOutputs has the gradient of each head's output (after its activation). // [N, outputs]
    */
   backward(
     inputs: HeadsInputs,

@@ -1,0 +1,20 @@
+import { type Device, DeviceUnavailableError } from '@clipgstream/tensor'
+import { validate } from './config.js'
+import type { Heads, HeadsConfig } from './contract.js'
+
+/**
+ * The heads on `device`. Raises ArgumentError for a width that is not a positive integer, DeviceUnavailableError where
+ * the device has no kernels for them.
+ */
+export async function createHeads(device: Device, config: HeadsConfig): Promise<Heads> {
+  validate('createHeads', config)
+  switch (device.kind) {
+    case 'wasm':
+      return (await import('./wasm.js')).createWasmHeads(device, config)
+    case 'webgpu':
+    case 'cuda':
+      throw new DeviceUnavailableError(device.kind, 'decoders has no kernels for it', 'Use the wasm device')
+    default:
+      throw new DeviceUnavailableError(String(device.kind satisfies never), 'unknown device', 'Use the wasm device')
+  }
+}
