@@ -2,40 +2,58 @@ import type { Tensor } from '@clipgstream/tensor'
 
 /** What `forward` measured and what `backward` needs. */
 export interface PhotometricResult {
-  /** [2]: mean absolute difference, and SSIM. */
+  /** [2]: mean absolute difference, and SSIM. NaN when a value of the image is NaN. */
   terms: Tensor<'f32'>
+  /** Of the scope that was open at `forward`, like `terms`. */
   saved: readonly Tensor[]
+}
+
+/** The loss is `l1 L1 + dssim (1 - SSIM)`. */
+export interface PhotometricWeights {
+  l1: number
+  dssim: number
 }
 
 /**
  * L1 over all values, and SSIM with an 11x11 Gaussian window (standard deviation 1.5), zero padding of 5, per channel,
- * C1 = 0.01^2, C2 = 0.03^2, mean over pixels and channels (Wang et al. 2004).
+ * C1 = 0.01^2, C2 = 0.03^2, mean over pixels and channels (Wang et al. 2004):
+ *
+ *     SSIM(x, y) = (2 mx my + C1) (2 sxy + C2) / ((mx^2 + my^2 + C1) (sx^2 + sy^2 + C2))
+ *
+ * with windowed means m, variances E[x^2] - E[x]^2 and the covariance. Images of any size from 1x1 on; inside the window,
+ * zeros stand for what lies outside of both images.
+ *
+ * Tolerance against float64, for images in [0, 1]: 2e-6 for the terms; the gradient times 3HW (which makes it of the
+ * order of 1 to 1/C2) 2e-3 + 1e-3 relative, because variances are small differences in single precision.
  */
 export interface PhotometricLoss {
   /** image // [H, W, 3] not clamped; target // [H, W, 3] sRGB bytes, read as value / 255 */
   forward(image: Tensor<'f32'>, target: Tensor<'u8'>): PhotometricResult
-  /** Gradient of weights.l1 L1 + weights.dssim (1 - SSIM). Returns vImage // [H, W, 3] */
+  /** `image` and `target` as at `forward`. Returns vImage // [H, W, 3]; the derivative of |0| is 0. */
   backward(
     image: Tensor<'f32'>,
     target: Tensor<'u8'>,
     result: PhotometricResult,
-    weights: { l1: number; dssim: number },
+    weights: PhotometricWeights,
   ): Tensor<'f32'>
 }
 
-/** Mean over Gaussians of the product of their three scales. */
+/** Mean over Gaussians of the product of their three scales. A count beyond G means G. Tolerance 1e-6 relative. */
 export interface VolumeLoss {
   /** scales // [G, 3]; count // [1] rows in use. Returns [1]; 0 when there are none. */
   forward(scales: Tensor<'f32'>, count: Tensor<'u32'>): Tensor<'f32'>
-  /** Adds weight times the gradient to vScales // [G, 3] */
+  /** Adds weight times the gradient to vScales // [G, 3]; rows behind `count` are left alone. */
   backward(scales: Tensor<'f32'>, count: Tensor<'u32'>, weight: number, vScales: Tensor<'f32'>): void
 }
 
-/** out = M (r, g, b, 1): the colour of one camera against the common one. */
+/**
+ * out = M (r, g, b, 1): the colour of one camera against the common one. Start with {@link identityAffines}.
+ * Tolerance 1e-6 + 1e-6 relative per pixel; 1e-5 of the sum of magnitudes for vMatrices.
+ */
 export interface ColorAffine {
-  /** image // [H, W, 3]; matrices // [cameras, 3, 4]. Returns [H, W, 3] */
+  /** image // [H, W, 3]; matrices // [cameras, 3, 4]; camera is an index into them. Returns [H, W, 3] */
   forward(image: Tensor<'f32'>, matrices: Tensor<'f32'>, camera: number): Tensor<'f32'>
-  /** Adds to vMatrices // [cameras, 3, 4]; returns vImage // [H, W, 3] */
+  /** Adds to vMatrices // [cameras, 3, 4] at `camera`; returns vImage // [H, W, 3] */
   backward(
     image: Tensor<'f32'>,
     matrices: Tensor<'f32'>,

@@ -1,1 +1,2 @@
-export type * from './contract.js'
+export type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
+export { createColorAffine, createPhotometricLoss, createVolumeLoss, identityAffines } from './create.js'
