@@ -1,1 +1,56 @@
-export {}
+export { type ColmapCameraModel, type ColmapModelName, colmapCameraModels } from './colmap/cameras.js'
+export { poseMatrix } from './colmap/pose.js'
+export { type ColmapReadOptions, readColmapModel } from './colmap/read.js'
+export type {
+  ColmapCamera,
+  ColmapFrame,
+  ColmapImage,
+  ColmapModel,
+  ColmapPoints2D,
+  ColmapPoints3D,
+  ColmapRig,
+  ColmapSensor,
+  RigidTransform,
+} from './colmap/types.js'
+export { type ColmapContent, writeColmapModel } from './colmap/write.js'
+export { FormatError, IoError, MissingFileError, OptionError, PathError } from './errors.js'
+export { countVertices } from './ply/count.js'
+export { type GaussianCloud, readGaussianPly, writeGaussianPly } from './ply/gaussians.js'
+export { type PointCloud, type PointCloudContent, readPointCloud, writePointCloud } from './ply/points.js'
+export { plyColumn, plyElement, readPly } from './ply/read.js'
+export type { Ply, PlyArray, PlyColumn, PlyElement, PlyFormat, PlyListColumn, PlyScalar } from './ply/types.js'
+export { type PlyContent, writePly } from './ply/write.js'
+export {
+  type ArrayData,
+  type DTypeName,
+  decodeHalf,
+  encodeHalf,
+  type NamedArray,
+  toFloat32,
+} from './tensors/array.js'
+export { readNpy, readNpz } from './tensors/npy.js'
+export {
+  openSafetensors,
+  readSafetensors,
+  type Safetensors,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+  type SafetensorsHeader,
+  safetensorsChunks,
+  writeSafetensors,
+} from './tensors/safetensors.js'
+export { readTorchState } from './tensors/torch.js'
+export { browserFolder, type DirectoryHandle, type FileHandle } from './vfs/browser.js'
+export { createManifest, type FetchOptions, fetchFolder, type Manifest } from './vfs/fetch.js'
+export { memoryFolder } from './vfs/memory.js'
+export { baseName, compareNatural, extension, joinPath, normalizePath, stem } from './vfs/path.js'
+export {
+  type ByteSource,
+  bytesSource,
+  fileSource,
+  listFiles,
+  subfolder,
+  type Vfs,
+  type VfsEntry,
+} from './vfs/vfs.js'
+export { type ZipOptions, zipFolder } from './vfs/zip.js'

@@ -1,1 +1,2 @@
-export {}
+export { isLeftover, removeLeftovers, writeAtomic, writeAtomicStream } from './atomic.js'
+export { nodeFolder } from './folder.js'

@@ -1,0 +1,59 @@
+/** Base of every error that reading or writing raises on purpose. */
+export class IoError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+  }
+}
+
+/** A file does not hold what its format asks for. */
+export class FormatError extends IoError {
+  constructor(
+    readonly file: string,
+    /** Place in the file: an element, a line or a byte offset. */
+    readonly where: string,
+    readonly expected: string,
+    readonly actual: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${file}: ${where}: expected ${expected}, got ${actual}`, options)
+  }
+}
+
+/** A path that may not be used inside a folder: absolute, with `..`, a backslash or a NUL. */
+export class PathError extends IoError {
+  constructor(
+    readonly path: string,
+    readonly reason: string,
+  ) {
+    super(`path ${JSON.stringify(path)} ${reason}; use a relative path with forward slashes inside the folder`)
+  }
+}
+
+/** There is no such file or folder in a source. */
+export class MissingFileError extends IoError {
+  constructor(
+    readonly source: string,
+    readonly path: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${source} has no ${path === '' ? 'such folder' : path}`, options)
+  }
+}
+
+/** What a caller asked for cannot be done; the message says the value and what is allowed. */
+export class OptionError extends IoError {
+  constructor(
+    readonly option: string,
+    readonly value: unknown,
+    readonly expected: string,
+  ) {
+    super(`${option} must be ${expected}, got ${String(value)}`)
+  }
+}
+
+/** A short, printable form of a value found in a file. */
+export function shown(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
