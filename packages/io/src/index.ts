@@ -13,7 +13,37 @@ export type {
   RigidTransform,
 } from './colmap/types.js'
 export { type ColmapContent, writeColmapModel } from './colmap/write.js'
+export {
+  type DatasetReport,
+  formatInspection,
+  type InspectedClip,
+  inspectDataset,
+} from './dataset/inspect.js'
+export { DatasetError, openDataset } from './dataset/open.js'
+export type {
+  Dataset,
+  DatasetCamera,
+  DatasetClip,
+  DatasetFrame,
+  DatasetOptions,
+  Problem,
+  ProblemCode,
+} from './dataset/types.js'
 export { FormatError, IoError, MissingFileError, OptionError, PathError } from './errors.js'
+export { createBrowserDecoder } from './images/browser.js'
+export { imageExtensions, probeImageSize, readImageSize } from './images/probe.js'
+export { quantize, quantizeImage, toFloatImage } from './images/quantize.js'
+export { downsampledSize, resizeLanczos } from './images/resize.js'
+export {
+  createImageStore,
+  type ImageStore,
+  type ImageStoreOptions,
+  loadImage,
+  loadMask,
+  type Mask,
+  type ViewIndex,
+} from './images/store.js'
+export type { ImageDecoder, RgbImage, Size } from './images/types.js'
 export { countVertices } from './ply/count.js'
 export { type GaussianCloud, readGaussianPly, writeGaussianPly } from './ply/gaussians.js'
 export { type PointCloud, type PointCloudContent, readPointCloud, writePointCloud } from './ply/points.js'

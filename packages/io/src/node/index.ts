@@ -1,2 +1,3 @@
 export { isLeftover, removeLeftovers, writeAtomic, writeAtomicStream } from './atomic.js'
 export { nodeFolder } from './folder.js'
+export { createNodeDecoder, encodeJpeg, encodePng, type ImageContent } from './images.js'

@@ -1,0 +1,68 @@
+import sharp, { type Sharp } from 'sharp'
+import { FormatError } from '../errors.js'
+import { quantizeImage } from '../images/quantize.js'
+import type { ImageDecoder, RgbImage, Size } from '../images/types.js'
+
+/** Larger images are taken for mistakes: 16384 x 16384. */
+const mostPixels = 2 ** 28
+
+/** Decodes JPEG, PNG, WebP and TIFF with sharp, off the main thread. */
+export function createNodeDecoder(): ImageDecoder {
+  return {
+    async decode(bytes, file, size) {
+      const input = sharp(bytes, { ignoreIcc: true, autoOrient: false, failOn: 'error', limitInputPixels: mostPixels })
+      try {
+        const { depth = 'uchar' } = await input.metadata()
+        if (depth !== 'uchar' && depth !== 'ushort') {
+          throw new FormatError(file, 'image', '8 or 16 bits a channel', depth)
+        }
+        let pipeline = input.removeAlpha().toColourspace('srgb')
+        if (size) {
+          pipeline = pipeline.resize(size.width, size.height, {
+            fit: 'fill',
+            kernel: 'lanczos3',
+            fastShrinkOnLoad: false,
+          })
+        }
+        const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
+        return rgb(new Uint8Array(data.buffer, data.byteOffset, data.length), info, file)
+      } catch (cause) {
+        if (cause instanceof FormatError) throw cause
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        throw new FormatError(file, 'image', 'an image that can be decoded', reason, { cause })
+      }
+    },
+  }
+}
+
+function rgb(data: Uint8Array, info: Size & { readonly channels: number }, file: string): RgbImage {
+  const { width, height, channels } = info
+  if (channels === 3) return { width, height, data }
+  if (channels !== 1) throw new FormatError(file, 'image', '1 or 3 channels besides alpha', `${channels}`)
+  const spread = new Uint8Array(width * height * 3)
+  for (let i = 0; i < data.length; i++) spread.fill(data[i]!, i * 3, i * 3 + 3)
+  return { width, height, data: spread }
+}
+
+/** An image to write: bytes, or numbers in [0, 1] that are rounded to bytes. [height, width, 3] */
+export interface ImageContent extends Size {
+  readonly data: Uint8Array | Float32Array
+}
+
+/** A PNG file, lossless. */
+export async function encodePng(image: ImageContent): Promise<Uint8Array> {
+  return encode(image, (pipeline) => pipeline.png({ compressionLevel: 6 }))
+}
+
+/** A JPEG file without chroma subsampling. */
+export async function encodeJpeg(image: ImageContent, quality = 95): Promise<Uint8Array> {
+  return encode(image, (pipeline) => pipeline.jpeg({ quality, chromaSubsampling: '4:4:4' }))
+}
+
+async function encode(image: ImageContent, format: (pipeline: Sharp) => Sharp): Promise<Uint8Array> {
+  const { width, height } = image
+  const bytes = image.data instanceof Float32Array ? quantizeImage(image, image.data).data : image.data
+  const pipeline = sharp(bytes, { raw: { width, height, channels: 3 } })
+  const buffer = await format(pipeline).toBuffer()
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
