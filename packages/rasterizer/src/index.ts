@@ -1,1 +1,13 @@
-export type * from './contract.js'
+export { checkBackward, checkForward, maxImageSide } from './check.js'
+export { defaultRasterizerConfig, rasterizerConfig } from './config.js'
+export type {
+  Background,
+  RasterGradients,
+  RasterInputs,
+  Rasterizer,
+  RasterizerConfig,
+  RasterizerFactory,
+  RasterOutputGradients,
+  RasterResult,
+} from './contract.js'
+export { createRasterizer, type RasterizerBackend, type RasterizerBackends } from './create.js'

@@ -1,0 +1,221 @@
+import type { View } from '@clipgstream/camera'
+import {
+  type Background,
+  checkBackward,
+  checkForward,
+  type RasterGradients,
+  type RasterInputs,
+  type Rasterizer,
+  type RasterizerConfig,
+  type RasterOutputGradients,
+  type RasterResult,
+} from '@clipgstream/rasterizer'
+import { ArgumentError, check, type DType, type Shape, type Tensor } from '@clipgstream/tensor'
+import type { Kernel, WasmDevice } from '@clipgstream/tensor/wasm'
+import { gaussiansPerChunk, gradientWords, parameterBlock, recordWords } from './layout.js'
+
+const modules = {
+  project: ['project', 'scanTotals', 'numberPairs'],
+  sort: ['histogram', 'scanDigits', 'scatter', 'gather'],
+  lists: ['countPairs', 'scanTiles', 'listPairs'],
+  forward: ['forward'],
+  backward: ['backward'],
+  gradients: ['gradients'],
+} as const
+type KernelName = (typeof modules)[keyof typeof modules][number]
+
+const digits = 2048
+const digitBits = 11
+/** Depths are positive floats: 31 bits. */
+const passes = 3
+const black: Background = [0, 0, 0]
+
+/** The binding of the WebAssembly kernels. One rasterizer can be used for any number of images and views. */
+export class WasmRasterizer implements Rasterizer {
+  private constructor(
+    readonly device: WasmDevice,
+    readonly config: RasterizerConfig,
+    private readonly kernels: Readonly<Record<KernelName, Kernel>>,
+  ) {}
+
+  static async create(device: WasmDevice, config: RasterizerConfig): Promise<WasmRasterizer> {
+    const kernels: Partial<Record<KernelName, Kernel>> = {}
+    for (const [file, names] of Object.entries(modules)) {
+      const module = await device.load(new URL(`../dist/kernels/${file}.wasm`, import.meta.url))
+      for (const name of names) kernels[name] = module.kernel(name)
+    }
+    return new WasmRasterizer(device, config, kernels as Record<KernelName, Kernel>)
+  }
+
+  forward(inputs: RasterInputs, view: View, background: Background = black): RasterResult {
+    const { device } = this
+    const gaussians = checkForward(device, inputs, view, background)
+    return this.#cleanly((empty) => {
+      const { width, height } = view
+      const image = empty([height, width, 3], 'f32', 'image')
+      const alpha = empty([height, width], 'f32', 'alpha')
+      const depth = empty([height, width], 'f32', 'depth')
+      const radii = empty([gaussians], 'i32', 'radii')
+      const pairs = empty([gaussians + 1], 'u32', 'pairs')
+      using parameters = parameterBlock(device, view, this.config, background)
+
+      const splats = this.#project(empty, parameters, inputs, gaussians, radii, pairs)
+      const lists = this.#list(empty, splats.records, splats.pairs, view)
+      const tiles = lists.tileStarts.size - 1
+      const tileEnds = empty([tiles], 'u32', 'tile ends')
+      const transmittances = empty([height, width], 'f32', 'transmittances')
+      const stops = empty([height, width], 'u32', 'stops')
+      device.launch(
+        this.kernels.forward,
+        tiles,
+        ...[parameters, splats.records, lists.entries, lists.tileStarts, tileEnds],
+        ...[image, alpha, depth, transmittances, stops],
+      )
+      const saved = [pairs, splats.records, lists.entries, lists.tileStarts, tileEnds, transmittances, stops]
+      return { image, alpha, depth, radii, saved }
+    })
+  }
+
+  backward(
+    inputs: RasterInputs,
+    view: View,
+    result: RasterResult,
+    vOutputs: RasterOutputGradients,
+    background: Background = black,
+  ): RasterGradients {
+    const { device } = this
+    const gaussians = checkBackward(device, inputs, view, result, vOutputs, background)
+    const [pairs, records, entries, tileStarts, tileEnds, transmittances, stops] = this.#saved(result, view, gaussians)
+    return this.#cleanly((empty) => {
+      const vMeans = empty([gaussians, 3], 'f32', 'vMeans')
+      const vQuats = empty([gaussians, 4], 'f32', 'vQuats')
+      const vScales = empty([gaussians, 3], 'f32', 'vScales')
+      const vOpacities = empty([gaussians], 'f32', 'vOpacities')
+      const vColors = empty([gaussians, 3], 'f32', 'vColors')
+      const vMeans2d = empty([gaussians, 2], 'f32', 'vMeans2d')
+      using parameters = parameterBlock(device, view, this.config, background)
+      using pairGradients = device.empty([entries.shape[0] ?? 0, gradientWords], 'f32', 'gradients of pairs')
+      device.launch(
+        this.kernels.backward,
+        tileEnds.size,
+        ...[parameters, records, entries, tileStarts, tileEnds, transmittances, stops],
+        ...[vOutputs.vImage, vOutputs.vAlpha ?? null, vOutputs.vDepth ?? null, pairGradients],
+      )
+      device.launch(
+        this.kernels.gradients,
+        Math.ceil(gaussians / gaussiansPerChunk),
+        ...[parameters, inputs.means, inputs.quats, inputs.scales, inputs.opacities, gaussians, pairs, pairGradients],
+        ...[vMeans, vQuats, vScales, vOpacities, vColors, vMeans2d],
+      )
+      return { vMeans, vQuats, vScales, vOpacities, vColors, vMeans2d }
+    })
+  }
+
+  /** Records of the visible splats in depth order; fills `radii` and `pairs`. */
+  #project(
+    empty: Empty,
+    parameters: Tensor,
+    inputs: RasterInputs,
+    gaussians: number,
+    radii: Tensor<'i32'>,
+    pairs: Tensor<'u32'>,
+  ): { records: Tensor<'f32'>; pairs: number } {
+    const { device, kernels } = this
+    const chunks = Math.ceil(gaussians / gaussiansPerChunk)
+    using unsorted = device.empty([gaussians, recordWords], 'f32', 'projected Gaussians')
+    using totals = device.empty([chunks + 1, 2], 'u32', 'totals')
+    if (gaussians === 0) device.fill(pairs, 0)
+    device.launch(
+      kernels.project,
+      chunks,
+      ...[parameters, inputs.means, inputs.quats, inputs.scales, inputs.opacities, inputs.colors],
+      ...[inputs.count ?? null, gaussians, unsorted, radii, pairs, totals],
+    )
+    device.launch(kernels.scanTotals, 1, totals, chunks)
+    const [pairCount = 0, visible = 0] = device.view(totals).subarray(2 * chunks)
+
+    using keys = device.empty([visible, 2], 'u32', 'sort keys')
+    using otherKeys = device.empty([visible, 2], 'u32', 'sort keys')
+    const records = empty([visible, recordWords], 'f32', 'splats in depth order')
+    device.launch(kernels.numberPairs, chunks, unsorted, pairs, totals, keys, gaussians)
+    const block = blockOf(visible, 16384)
+    const blocks = Math.ceil(visible / block)
+    using histograms = device.empty([blocks, digits], 'u32', 'histograms')
+    let [from, to] = [keys, otherKeys]
+    for (let pass = 0; pass < passes && visible > 1; pass++) {
+      const shift = pass * digitBits
+      device.launch(kernels.histogram, blocks, from, histograms, visible, block, shift)
+      device.launch(kernels.scanDigits, 1, histograms, blocks)
+      device.launch(kernels.scatter, blocks, from, to, histograms, visible, block, shift)
+      ;[from, to] = [to, from]
+    }
+    device.launch(kernels.gather, blocks, from, unsorted, records, visible, block)
+    return { records, pairs: pairCount }
+  }
+
+  /** The splats of each tile, nearest first. */
+  #list(
+    empty: Empty,
+    records: Tensor<'f32'>,
+    pairs: number,
+    { width, height }: View,
+  ): { entries: Tensor<'u32'>; tileStarts: Tensor<'u32'> } {
+    const { device, kernels } = this
+    const visible = records.shape[0] ?? 0
+    const tilesX = Math.ceil(width / 16)
+    const tiles = tilesX * Math.ceil(height / 16)
+    const entries = empty([pairs, 2], 'u32', '(Gaussian, tile) pairs')
+    const tileStarts = empty([tiles + 1], 'u32', 'tile starts')
+    const block = blockOf(visible, 8192)
+    const blocks = Math.ceil(visible / block)
+    using cursors = device.empty([blocks, tiles], 'u32', 'tile cursors')
+    const sizes = [visible, block, width, height, tilesX, tiles]
+    device.launch(kernels.countPairs, blocks, records, cursors, ...sizes)
+    device.launch(kernels.scanTiles, 1, cursors, tileStarts, tiles, blocks)
+    device.launch(kernels.listPairs, blocks, records, cursors, entries, ...sizes)
+    return { entries, tileStarts }
+  }
+
+  #saved(result: RasterResult, { width, height }: View, gaussians: number) {
+    const tiles = Math.ceil(width / 16) * Math.ceil(height / 16)
+    const layout: readonly (readonly [DType, readonly (number | '*')[]])[] = [
+      ['u32', [gaussians + 1]],
+      ['f32', ['*', recordWords]],
+      ['u32', ['*', 2]],
+      ['u32', [tiles + 1]],
+      ['u32', [tiles]],
+      ['f32', [height, width]],
+      ['u32', [height, width]],
+    ]
+    const { saved } = result
+    if (saved.length !== layout.length) {
+      throw new ArgumentError('rasterizer.backward', 'result.saved', saved.length, 'what forward returned')
+    }
+    layout.forEach(([dtype, shape], i) => {
+      check('rasterizer.backward', this.device, `result.saved[${i}]`, saved[i]!, dtype, shape)
+    })
+    return saved as readonly [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+  }
+
+  /** Runs `body` with an `empty` whose tensors are disposed when it throws. */
+  #cleanly<T>(body: (empty: Empty) => T): T {
+    const made: Tensor[] = []
+    try {
+      return body((shape, dtype, name) => {
+        const tensor = this.device.empty(shape, dtype, name)
+        made.push(tensor)
+        return tensor
+      })
+    } catch (error) {
+      for (const tensor of made) tensor.dispose()
+      throw error
+    }
+  }
+}
+
+type Empty = <D extends DType>(shape: Shape, dtype: D, name: string) => Tensor<D>
+
+/** Items a block: at least `least`, and at most 64 blocks, whose tables are scanned on one thread. */
+function blockOf(items: number, least: number): number {
+  return Math.max(least, Math.ceil(items / 64))
+}
