@@ -86,8 +86,7 @@ export function mark(
     const a = a0 * a0 + a1 * a1 + a2 * a2 + dilation
     const b = a0 * b0 + a1 * b1 + a2 * b2
     const c = b0 * b0 + b1 * b1 + b2 * b2 + dilation
-    if (a * c - b * b == 0) continue
-    // mid^2 - det, without the cancellation.
+    // half^2 + b^2 is mid^2 - det without the cancellation, which long needles do not survive.
     const half: f32 = 0.5 * (a - c)
     const lambda: f32 = 0.5 * (a + c) + sqrt<f32>(max<f32>(0.1, half * half + b * b))
     const radius = ceil<f32>(3 * sqrt<f32>(lambda))

@@ -62,7 +62,9 @@ export function growAnchors(anchors: AnchorSet, data: GrowthData, options: Growt
   if (!Number.isInteger(depths) || depths < 1) throw new ArgumentError(operator, 'depths', depths, 'a positive integer')
   const judged = Uint32Array.from(data.counts.keys()).filter((row) => data.counts[row]! > minCount)
   checkCells(operator, 'cellSize', cellSize, anchors.positions)
-  checkCells(operator, 'cellSize', cellSize, gatherRows(data.maxMeans, 3, judged))
+  const places = gatherRows(data.maxMeans, 3, judged)
+  countPoints(operator, 'maxMeans', places)
+  checkCells(operator, 'cellSize', cellSize, places)
 
   const positions: number[] = []
   const logScaling: number[] = []
@@ -127,14 +129,14 @@ export function pruneAnchors(data: Pick<GrowthData, 'visits' | 'opacitySums'>, o
 
 /**
  * Statistics of the anchors [kept; added] after a round of growing and pruning: what was judged starts anew, and so do
- * the added anchors. keep: ascending indices of the anchors that stay
+ * the added anchors. perAnchor: K; keep: ascending
+ * indices of the anchors that stay
  */
 export function carryStatistics(
   data: GrowthData,
+  perAnchor: number,
   { judged, keep, added }: { judged: Uint32Array; keep: Uint32Array; added: number },
 ): GrowthData {
-  const n = data.visits.length
-  const k = n === 0 ? 0 : data.counts.length / n
   const counts = data.counts.slice()
   const maxGradients = data.maxGradients.slice()
   for (const row of judged) {
@@ -154,9 +156,9 @@ export function carryStatistics(
   return {
     visits: integers(data.visits, 1),
     opacitySums: floats(data.opacitySums, 1),
-    counts: integers(counts, k),
-    maxGradients: floats(maxGradients, k),
-    maxMeans: floats(data.maxMeans, 3 * k),
+    counts: integers(counts, perAnchor),
+    maxGradients: floats(maxGradients, perAnchor),
+    maxMeans: floats(data.maxMeans, 3 * perAnchor),
   }
 }
 

@@ -8,8 +8,8 @@ export interface AnchorOptions {
   /** Every `ratio`-th point becomes an anchor; 1 takes all. */
   ratio?: number
   /**
-   * Points whose root mean square distance to their 3 nearest neighbours reaches it are dropped, world units. Half the
-   * {@link cloudExtent} when left out; {@link parityOutlierDistance} repeats the original.
+   * Points whose root mean square distance to their 3 nearest neighbours reaches it are dropped, world units. The
+   * {@link cloudExtent} when left out (no limit below four points); {@link parityOutlierDistance} repeats the original.
    */
   outlierDistance?: number
 }
@@ -39,7 +39,7 @@ export function anchorsFromCloud(positions: Float32Array, options: AnchorOptions
   const chosen = Uint32Array.from({ length: Math.ceil(n / ratio) }, (_, i) => i * ratio)
   const cloud = ratio === 1 ? positions : gatherRows(positions, 3, chosen)
   const distances = meanSquaredNeighbourDistances(cloud)
-  return select('anchorsFromCloud', cloud, chosen, distances, options.outlierDistance, () => cloudExtent(cloud))
+  return select('anchorsFromCloud', cloud, chosen, distances, options.outlierDistance, cloud)
 }
 
 export interface ResidualAnchorOptions extends Omit<AnchorOptions, 'ratio'> {
@@ -67,7 +67,7 @@ export function residualAnchors(
   const chosen = Uint32Array.from({ length: added }, (_, i) => i)
   const from = options.parity ? 0 : first
   const distances = added === 0 ? new Float64Array() : meanSquaredNeighbourDistances(union, from, from + added)
-  return select('residualAnchors', residual, chosen, distances, options.outlierDistance, () => cloudExtent(union))
+  return select('residualAnchors', residual, chosen, distances, options.outlierDistance, union)
 }
 
 function select(
@@ -76,10 +76,9 @@ function select(
   chosen: Uint32Array,
   squaredDistances: Float64Array,
   given: number | undefined,
-  extent: () => number,
+  neighbourhood: Float32Array,
 ): NewAnchors {
-  // Without any extent (all points in one place) nothing can be far from the rest.
-  const outlierDistance = given ?? (extent() / 2 || Number.POSITIVE_INFINITY)
+  const outlierDistance = given ?? limitOf(neighbourhood)
   if (given !== undefined && given !== Number.POSITIVE_INFINITY) checkPositive(operator, 'outlierDistance', given)
   const isKept = (_: number, i: number) => Math.sqrt(squaredDistances[i]!) < outlierDistance
   const rows = Uint32Array.from(chosen.keys()).filter(isKept)
@@ -94,4 +93,9 @@ function select(
     outliers: chosen.filter((index, i) => !isKept(index, i)),
     outlierDistance,
   }
+}
+
+/** Without three neighbours or any extent (all points in one place) nothing can be far from the rest. */
+function limitOf(cloud: Float32Array): number {
+  return cloud.length < 12 ? Number.POSITIVE_INFINITY : cloudExtent(cloud) || Number.POSITIVE_INFINITY
 }

@@ -20,18 +20,17 @@ export function boundsOf(...clouds: readonly Float32Array[]): Bounds {
 }
 
 /**
- * Size of what is dense in a cloud: the largest per-axis distance between the 5 % and the 95 % quantile, world units.
+ * Size of what is dense in a cloud: the diagonal of the box from the 5 % to the 95 % quantile of every axis, world units.
  * A few far outliers do not change it. positions // [N, 3]
  */
 export function cloudExtent(positions: Float32Array): number {
   const n = countPoints('cloudExtent', 'positions', positions)
   if (n === 0) return 0
   const values = new Float32Array(n)
-  let extent = 0
-  for (let axis = 0; axis < 3; axis++) {
+  const sides = [0, 1, 2].map((axis) => {
     for (let i = 0; i < n; i++) values[i] = positions[3 * i + axis]!
     values.sort()
-    extent = Math.max(extent, values[Math.ceil(0.95 * (n - 1))]! - values[Math.floor(0.05 * (n - 1))]!)
-  }
-  return extent
+    return values[Math.ceil(0.95 * (n - 1))]! - values[Math.floor(0.05 * (n - 1))]!
+  })
+  return Math.hypot(...sides)
 }
