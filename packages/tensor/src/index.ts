@@ -13,6 +13,7 @@ export {
   ShapeError,
   WrongDeviceError,
 } from './errors.js'
+export { createPrimitives, type Primitives, type SortedPairs } from './primitives.js'
 export { createRandom, type Random } from './random.js'
 export { type DeviceName, deviceNames, type SelectOptions, selectDevice } from './select.js'
 export type { Device, DTypeOf, Scope, Tensor } from './tensor.js'
