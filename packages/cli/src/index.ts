@@ -1,1 +1,5 @@
-export {}
+export { CommandError } from './command-error.js'
+export { createProgram } from './program.js'
+export { exitCodes, report } from './report.js'
+export { createTerminal, type Progress, type Terminal } from './terminal.js'
+export { createVideoWriter, type VideoOptions, type VideoWriter } from './video-writer.js'

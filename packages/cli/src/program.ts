@@ -1,0 +1,131 @@
+import { presetNames } from '@clipgstream/trainer'
+import { Command, Option } from 'commander'
+import { addDataFlags } from './data.js'
+import { collect, parseCount, parseDevice, parseIndices, parseSeed } from './options.js'
+import { createTerminal, type Terminal } from './terminal.js'
+
+interface GlobalFlags {
+  json?: boolean
+}
+
+type Action = (terminal: Terminal, ...args: never[]) => Promise<number | void>
+
+/** The command line. Actions set the exit code; what they throw is the caller's to print. */
+export function createProgram(version: string): Command {
+  const program = new Command('clipgstream')
+    .description('Long multi-view video to a 4D Gaussian scene, clip by clip')
+    .version(version)
+    .option('--json', 'one JSON object a line instead of text')
+    .showHelpAfterError('(add --help for the options)')
+
+  /** Loads an action only when it is called, so that --help and inspect start fast. */
+  const run =
+    (load: () => Promise<Action>) =>
+    async (...args: unknown[]) => {
+      const { json = false } = program.opts<GlobalFlags>()
+      const action = await load()
+      // The last argument is commander's own command object.
+      const code = await action(createTerminal(json), ...(args.slice(0, -1) as never[]))
+      if (typeof code === 'number') process.exitCode = code
+    }
+  const device = () =>
+    new Option('--device <name>', 'auto, wasm, webgpu or cuda').argParser(parseDevice).default('auto')
+  const threads = () =>
+    new Option('--threads <n>', 'threads of the wasm device (default: all cores)').argParser(parseCount)
+  const example = (command: Command, ...lines: string[]) =>
+    command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ clipgstream ${line}`).join('\n')}`)
+
+  example(
+    program
+      .command('doctor')
+      .description('what this machine offers, what is missing and how to get it')
+      .action(run(async () => (await import('./commands/doctor.js')).doctor)),
+    'doctor',
+  )
+
+  example(
+    addDataFlags(program.command('inspect').argument('<dataset>', 'folder of a dataset'))
+      .description('what a dataset has, and what is wrong with it')
+      .action(run(async () => (await import('./commands/inspect.js')).inspect)),
+    'inspect samples/court-mini',
+    '--json inspect samples/court-mini',
+  )
+
+  example(
+    addDataFlags(program.command('train').argument('<dataset>').argument('<run>', 'folder to write the clip stream to'))
+      .description('train a clip stream: the reference clip, then the source clips')
+      .addOption(new Option('--preset <name>', 'where the settings start').choices(presetNames))
+      .option('--config <file>', 'JSON file of settings, over the preset')
+      .option('--set <key=value>', 'a setting, over the file; may be repeated', collect)
+      .option('--iterations <n>', 'steps of a clip', parseCount)
+      .option('--clips <indices>', 'train only these clips, such as 0 or 1-3', parseIndices)
+      .option('--seed <n>', 'seed of everything random', parseSeed)
+      .option('--resume', 'go on from the last checkpoint, skip finished clips')
+      .addOption(device())
+      .addOption(threads())
+      .action(run(async () => (await import('./commands/train.js')).trainCommand)),
+    'train samples/court-mini runs/court --preset mini',
+    'train DATASET runs/long --preset default --set grid.log2TableSize=19 --clips 0',
+    'train DATASET runs/long --resume',
+  )
+
+  example(
+    program
+      .command('render')
+      .argument('<run>', 'folder of a clip stream')
+      .description('draw views of a clip stream into <run>/test/renders/<view>/<frame>.png')
+      .option('--views <which>', 'test, train, or camera names separated by commas', 'test')
+      .addOption(new Option('--path <kind>', 'a moving camera instead').choices(['orbit', 'spiral', 'through']))
+      .option('--steps <n>', 'images of a path (default: the number of frames)', parseCount)
+      .option('--frames <indices>', 'frames to draw, such as 0-19 or 7 (default: all trained)', parseIndices)
+      .option('--out <folder>', 'where to write (default: <run>/test/renders, or train/renders)')
+      .addOption(device())
+      .addOption(threads())
+      .action(run(async () => (await import('./commands/render.js')).render)),
+    'render runs/court',
+    'render runs/court --path orbit --steps 120',
+    'render runs/court --path orbit --frames 7 --steps 90     # frozen time',
+  )
+
+  example(
+    program
+      .command('eval')
+      .argument('<run>')
+      .argument('<dataset>', 'the dataset that the run was trained on')
+      .description('compare rendered views with the dataset: CSV, JSON, and a report in HTML in <run>/test')
+      .option(
+        '--lpips-net <net>',
+        'alex, squeeze or vgg; may be repeated (default: those whose weights are found)',
+        collect,
+      )
+      .option('--lpips-weights <file>', 'safetensors file of the net, or a folder of <net>.safetensors')
+      .addOption(threads())
+      .action(run(async () => (await import('./commands/eval.js')).evaluate)),
+    'eval runs/court samples/court-mini',
+  )
+
+  example(
+    program
+      .command('video')
+      .argument('<run>')
+      .description('encode every folder of <run>/test/renders as an MP4 in <run>/test/videos')
+      .option('--rate <n>', 'frames a second', parseCount, 25)
+      .option('--views <names>', 'only these, separated by commas', (text) => text.split(','))
+      .action(run(async () => (await import('./commands/video.js')).video)),
+    'video runs/court',
+  )
+
+  example(
+    program
+      .command('export')
+      .argument('<run>')
+      .description('write the Gaussians of frames as 3DGS PLY, for other viewers')
+      .option('--frames <indices>', 'frames to write (default: all trained)', parseIndices)
+      .option('--out <folder>', 'where to write (default: <run>/export)')
+      .addOption(device())
+      .addOption(threads())
+      .action(run(async () => (await import('./commands/export.js')).exportFrames)),
+    'export runs/court --frames 0-9',
+  )
+  return program
+}
