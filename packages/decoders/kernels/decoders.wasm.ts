@@ -101,7 +101,16 @@ function storeLanes(to: usize, value: v128, lanes: i32): void {
 }
 
 /** Chunk: `blockRows` rows of x // [rows, inputs]. */
-export function forward(chunk: i32, scratch: usize, heads: usize, count: i32, x: usize, inputs: i32, rows: i32, blockRows: i32): void {
+export function forward(
+  chunk: i32,
+  scratch: usize,
+  heads: usize,
+  count: i32,
+  x: usize,
+  inputs: i32,
+  rows: i32,
+  blockRows: i32,
+): void {
   const first = chunk * blockRows
   const height = min(blockRows, rows - first)
   const input = at(x, first * inputs)
@@ -112,7 +121,18 @@ export function forward(chunk: i32, scratch: usize, heads: usize, count: i32, x:
     const raw = scratch
     const hidden = head.kept ? head.kept + (first as usize) * ((hidden8 as usize) << 2) : at(raw, blockRows * outputs8)
     hiddenLayer(head, input, inputs, height, hidden)
-    multiply(hidden, (hidden8 as usize) << 2, height, head.panels2, head.outputs, head.hidden, raw, (outputs8 as usize) << 2, 0, BIAS)
+    multiply(
+      hidden,
+      (hidden8 as usize) << 2,
+      height,
+      head.panels2,
+      head.outputs,
+      head.hidden,
+      raw,
+      (outputs8 as usize) << 2,
+      0,
+      BIAS,
+    )
     activate(raw, height, head.outputs, head.activation, at(head.output, first * head.outputs))
   }
 }
@@ -120,33 +140,48 @@ export function forward(chunk: i32, scratch: usize, heads: usize, count: i32, x:
 /** vRaw // [rows, outputs4] = gradient before the activation; padding columns are 0. */
 function activateBackward(head: Head, first: i32, rows: i32, vRaw: usize): void {
   const outputs = head.outputs
-  const activation = head.activation
-  const padding = up4(outputs) - outputs
   let output = at(head.output, first * outputs)
   let vOutput = at(head.vOutput, first * outputs)
   for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < outputs; column++) {
-      let v = load<f32>(vOutput)
-      const y = load<f32>(output)
-      if (activation == SIGMOID) v *= y * (1 - y)
-      else if (activation == RELU && y <= 0) v = 0
-      store<f32>(vRaw, v)
-      output += 4
-      vOutput += 4
-      vRaw += 4
-    }
-    for (let column = 0; column < padding; column++) {
-      store<f32>(vRaw, 0)
-      vRaw += 4
+    for (let column = 0; column < outputs; column += 4) {
+      const lanes = outputs - column
+      const v = loadLanes(vOutput, lanes)
+      const y = loadLanes(output, lanes)
+      v128.store(vRaw, beforeActivation(v, y, head.activation))
+      const bytes = (min(lanes, 4) as usize) << 2
+      output += bytes
+      vOutput += bytes
+      vRaw += 16
     }
   }
+}
+
+/** Gradient before the activation from that behind it and the activated value. A NaN passes on. */
+// @ts-ignore: decorator
+@inline
+function beforeActivation(v: v128, y: v128, activation: i32): v128 {
+  if (activation == SIGMOID) return f32x4.mul(v, f32x4.mul(y, f32x4.sub(f32x4.splat(1), y)))
+  if (activation == RELU) return v128.andnot(v, f32x4.le(y, f32x4.splat(0)))
+  return v
+}
+
+/** Loads the first `lanes` floats, at most four; the others are 0. */
+// @ts-ignore: decorator
+@inline
+function loadLanes(from: usize, lanes: i32): v128 {
+  if (lanes >= 4) return v128.load(from)
+  let value = v128.load32_zero(from)
+  if (lanes > 1) value = v128.load32_lane(from, value, 1, 4)
+  if (lanes > 2) value = v128.load32_lane(from, value, 2, 8)
+  return value
 }
 
 /** to // [rows, columns8] = from // [rows, columns], padded with 0. */
 function copyPadded(from: usize, rows: i32, columns: i32, to: usize): void {
   const padded = up8(columns)
   memory.fill(to, 0, ((rows * padded) as usize) << 2)
-  for (let row = 0; row < rows; row++) memory.copy(at(to, row * padded), at(from, row * columns), (columns as usize) << 2)
+  for (let row = 0; row < rows; row++)
+    memory.copy(at(to, row * padded), at(from, row * columns), (columns as usize) << 2)
 }
 
 /**
@@ -154,7 +189,20 @@ function copyPadded(from: usize, rows: i32, columns: i32, to: usize): void {
  * // [rows, inputs] and, unless `partials` is null, the chunk's row of partials // [chunks, partialSize]: for each head
  * vW1 // [hidden8, inputs8], vB1 // [hidden8], vW2 // [outputs4, hidden8], vB2 // [outputs4].
  */
-export function backward(chunk: i32, scratch: usize, heads: usize, count: i32, x: usize, inputs: i32, rows: i32, blockRows: i32, slotRows: i32, vX: usize, partials: usize, partialSize: i32): void {
+export function backward(
+  chunk: i32,
+  scratch: usize,
+  heads: usize,
+  count: i32,
+  x: usize,
+  inputs: i32,
+  rows: i32,
+  blockRows: i32,
+  slotRows: i32,
+  vX: usize,
+  partials: usize,
+  partialSize: i32,
+): void {
   const partial = partials + (chunk as usize) * ((partialSize as usize) << 2)
   if (partials) memory.fill(partial, 0, (partialSize as usize) << 2)
   const inputs8 = up8(inputs)
@@ -184,7 +232,18 @@ export function backward(chunk: i32, scratch: usize, heads: usize, count: i32, x
       if (head.kept) hidden = head.kept + (first as usize) * hiddenBytes
       else hiddenLayer(head, input, inputs, height, hidden)
       activateBackward(head, first, height, vRaw)
-      multiply(vRaw, outputBytes, height, head.panels2Back, head.hidden, head.outputs, vHidden, hiddenBytes, hidden, MASKED)
+      multiply(
+        vRaw,
+        outputBytes,
+        height,
+        head.panels2Back,
+        head.hidden,
+        head.outputs,
+        vHidden,
+        hiddenBytes,
+        hidden,
+        MASKED,
+      )
       multiply(vHidden, hiddenBytes, height, head.panels1Back, inputs, head.hidden, vInput, inputBytes, 0, ADDED)
       if (partials) {
         const vw1 = at(partial, head.partial as i32)
@@ -204,7 +263,16 @@ export function backward(chunk: i32, scratch: usize, heads: usize, count: i32, x
 }
 
 /** target // [rows, columns] += sum over slots of partials[slot, offset ..] // [rows, stride]; rows [from, to) only. */
-function reduceRows(partials: usize, partialBytes: usize, slots: i32, stride: i32, target: usize, columns: i32, from: i32, to: i32): void {
+function reduceRows(
+  partials: usize,
+  partialBytes: usize,
+  slots: i32,
+  stride: i32,
+  target: usize,
+  columns: i32,
+  from: i32,
+  to: i32,
+): void {
   for (let row = from; row < to; row++) {
     for (let column = 0; column < columns; column += 4) {
       let source = at(partials, row * stride + column)
@@ -224,7 +292,16 @@ function reduceRows(partials: usize, partialBytes: usize, slots: i32, stride: i3
 }
 
 /** chunk = parts head + part: adds the sum of the partial gradients of a share of the head's rows to the gradients. */
-export function reduce(chunk: i32, scratch: usize, heads: usize, inputs: i32, partials: usize, partialSize: i32, slots: i32, parts: i32): void {
+export function reduce(
+  chunk: i32,
+  scratch: usize,
+  heads: usize,
+  inputs: i32,
+  partials: usize,
+  partialSize: i32,
+  slots: i32,
+  parts: i32,
+): void {
   const head = headAt(heads, chunk / parts)
   const part = chunk % parts
   const inputs8 = up8(inputs)
@@ -235,8 +312,26 @@ export function reduce(chunk: i32, scratch: usize, heads: usize, inputs: i32, pa
   const vb1 = at(vw1, hidden8 * inputs8)
   const vw2 = at(vb1, hidden8)
   const vb2 = at(vw2, outputs4 * hidden8)
-  reduceRows(vw1, bytes, slots, inputs8, head.vw1, inputs, (head.hidden * part) / parts, (head.hidden * (part + 1)) / parts)
-  reduceRows(vw2, bytes, slots, hidden8, head.vw2, head.hidden, (head.outputs * part) / parts, (head.outputs * (part + 1)) / parts)
+  reduceRows(
+    vw1,
+    bytes,
+    slots,
+    inputs8,
+    head.vw1,
+    inputs,
+    (head.hidden * part) / parts,
+    (head.hidden * (part + 1)) / parts,
+  )
+  reduceRows(
+    vw2,
+    bytes,
+    slots,
+    hidden8,
+    head.vw2,
+    head.hidden,
+    (head.outputs * part) / parts,
+    (head.outputs * (part + 1)) / parts,
+  )
   if (part > 0) return
   if (head.vb1) reduceRows(vb1, bytes, slots, hidden8, head.vb1, head.hidden, 0, 1)
   if (head.vb2) reduceRows(vb2, bytes, slots, outputs4, head.vb2, head.outputs, 0, 1)

@@ -20,7 +20,18 @@ export const ADDED: i32 = 3
  */
 // @ts-ignore: decorator
 @inline
-function tile(a0: usize, a1: usize, a2: usize, a3: usize, panel: usize, k: i32, c: usize, ldc: usize, mask: usize, mode: i32): void {
+function tile(
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  panel: usize,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  mask: usize,
+  mode: i32,
+): void {
   const d1 = c + ldc
   const d2 = d1 + ldc
   const d3 = d2 + ldc
@@ -117,7 +128,18 @@ function masked(value: v128, mask: usize, offset: usize): v128 {
  */
 // @ts-ignore: decorator
 @inline
-export function multiply(a: usize, lda: usize, rows: i32, panels: usize, columns: i32, k: i32, c: usize, ldc: usize, mask: usize, mode: i32): void {
+export function multiply(
+  a: usize,
+  lda: usize,
+  rows: i32,
+  panels: usize,
+  columns: i32,
+  k: i32,
+  c: usize,
+  ldc: usize,
+  mask: usize,
+  mode: i32,
+): void {
   const panelBytes = panelSize(k, mode == BIAS || mode == BIAS_RELU)
   const last = rows - 1
   for (let column = 0; column < columns; column += 8) {
@@ -144,7 +166,16 @@ export function panelSize(k: i32, biased: bool): usize {
  * Packs the matrix b(i, j) = source[i * rowStep + j * columnStep] // [k, columns] in panels of eight columns, each
  * k x 8 and contiguous; missing columns are 0. A biased one has a first row with the bias (0 when `bias` is null).
  */
-export function pack(source: usize, rowStep: i32, columnStep: i32, k: i32, columns: i32, biased: bool, bias: usize, panels: usize): void {
+export function pack(
+  source: usize,
+  rowStep: i32,
+  columnStep: i32,
+  k: i32,
+  columns: i32,
+  biased: bool,
+  bias: usize,
+  panels: usize,
+): void {
   for (let first = 0; first < columns; first += 8) {
     const width = min(8, columns - first)
     if (width < 8) memory.fill(panels, 0, panelSize(k, biased))
@@ -170,7 +201,17 @@ export function pack(source: usize, rowStep: i32, columnStep: i32, k: i32, colum
  * c // [m rounded up to 4, n rounded up to 8] += transpose of a // [rows, m] times b // [rows, n].
  * Strides in bytes; a has 4 readable columns for each started four, b 8 for each started eight.
  */
-export function multiplyTransposed(a: usize, lda: usize, m: i32, b: usize, ldb: usize, n: i32, rows: i32, c: usize, ldc: usize): void {
+export function multiplyTransposed(
+  a: usize,
+  lda: usize,
+  m: i32,
+  b: usize,
+  ldb: usize,
+  n: i32,
+  rows: i32,
+  c: usize,
+  ldc: usize,
+): void {
   for (let i = 0; i < m; i += 4) {
     for (let j = 0; j < n; j += 8) {
       transposedTile(at(a, i), lda, at(b, j), ldb, rows, at(c, j), ldc)

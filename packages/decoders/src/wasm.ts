@@ -83,8 +83,8 @@ class WasmHeads implements Heads {
     const { capacity, rows } = this.#checkInputs(operator, inputs)
     this.#checkParameters(operator, 'parameters', parameters)
     if (vParameters) this.#checkParameters(operator, 'vParameters', vParameters)
-    this.#checkOutputs(operator, '', result.outputs, capacity)
-    this.#checkOutputs(operator, 'v', vOutputs, capacity)
+    this.#checkOutputs(operator, 'result.outputs', result.outputs, capacity)
+    this.#checkOutputs(operator, 'vOutputs', vOutputs, capacity)
     this.#checkSaved(operator, result.saved, capacity)
     const { heads } = config
     const vX = device.empty([capacity, config.inputs], 'f32', 'vX')
@@ -176,16 +176,16 @@ class WasmHeads implements Heads {
         const label = `${name}[${i}].${key}`
         if (tensor && shape) check(operator, this.device, label, tensor, 'f32', shape)
         else if (tensor)
-          throw new ArgumentError(operator, label, `[${tensor.shape.join(', ')}]`, 'null: biases is false')
+          throw new ArgumentError(operator, label, `[${tensor.shape.join(', ')}]`, 'null, as biases is false')
         else if (shape) throw new ShapeError(operator, label, shape, [])
       }
     })
   }
 
-  #checkOutputs(operator: string, prefix: string, tensors: readonly Tensor[], capacity: number): void {
-    this.#checkLength(operator, prefix ? 'vOutputs' : 'result.outputs', tensors.length)
+  #checkOutputs(operator: string, list: string, tensors: readonly Tensor[], capacity: number): void {
+    this.#checkLength(operator, list, tensors.length)
     this.config.heads.forEach(({ name, outputs }, i) => {
-      check(operator, this.device, prefix + name, tensors[i]!, 'f32', [capacity, outputs])
+      check(operator, this.device, `${list}[${i}] (${name})`, tensors[i]!, 'f32', [capacity, outputs])
     })
   }
 
@@ -193,7 +193,7 @@ class WasmHeads implements Heads {
     if (saved.length === 0) return
     this.#checkLength(operator, 'result.saved', saved.length)
     this.config.heads.forEach(({ name, hidden }, i) => {
-      check(operator, this.device, `${name}.hidden`, saved[i]!, 'f32', [up(capacity, 4), up(hidden, 8)])
+      check(operator, this.device, `result.saved[${i}] (${name})`, saved[i]!, 'f32', [up(capacity, 4), up(hidden, 8)])
     })
   }
 
@@ -228,8 +228,8 @@ function blockRows({ inputs, heads }: HeadsConfig, scratchBytes: number): number
   const bytesPerRow = 4 * (2 * up(inputs, 8) + widest)
   const rows = Math.min(maxBlockRows, Math.floor(scratchBytes / bytesPerRow / 4) * 4)
   if (rows > 0) return rows
-  const remedy = `${scratchBytes} bytes of scratch hold; use narrower heads or a device with more scratchBytes`
-  throw new ArgumentError('createHeads', 'widths', `${4 * bytesPerRow} bytes for four rows`, `what ${remedy}`)
+  const room = `at most the ${scratchBytes} bytes of scratch; use narrower heads or a device with more scratchBytes`
+  throw new ArgumentError('createHeads', 'memory of four rows', 4 * bytesPerRow, room)
 }
 
 function up(value: number, multiple: number): number {

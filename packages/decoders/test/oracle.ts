@@ -16,17 +16,21 @@ export interface OracleBackward {
 }
 
 /** x // [rows, inputs] */
-export function forward(config: HeadsConfig, x: ArrayLike<number>, parameters: readonly HostParameters[]): OracleForward {
+export function forward(
+  config: HeadsConfig,
+  x: ArrayLike<number>,
+  parameters: readonly HostParameters[],
+): OracleForward {
   const { inputs, heads } = config
   const rows = x.length / inputs
   const hidden = heads.map((head, i) => {
     const { w1, b1 } = parameters[i]!
-    return layer(x, inputs, rows, w1, b1, head.hidden, (value) => (value <= 0 ? 0 : value))
+    return layer(x, inputs, rows, w1, b1, head.hidden, relu)
   })
   const outputs = heads.map((head, i) => {
     const { w2, b2 } = parameters[i]!
     return layer(hidden[i]!, head.hidden, rows, w2, b2, head.outputs, (value) => {
-      if (head.activation === 'relu') return value <= 0 ? 0 : value
+      if (head.activation === 'relu') return relu(value)
       return head.activation === 'sigmoid' ? 1 / (1 + Math.exp(-value)) : value
     })
   })
@@ -75,6 +79,10 @@ export function backward(
     return { w1: vW1, b1: config.biases ? vB1 : null, w2: vW2, b2: config.biases ? vB2 : null }
   })
   return { vX, vParameters }
+}
+
+function relu(value: number): number {
+  return Math.max(0, value)
 }
 
 function layer(

@@ -65,7 +65,8 @@ export async function solve(
   for (const [i, { name }] of config.heads.entries()) values[name] = await used(result.outputs[i]!)
   values['vX'] = await used(vX)
   for (const [i, gradients] of (vParameters ?? []).entries()) {
-    for (const [key, tensor] of present(gradients)) values[`v${capital(config.heads[i]!.name)}.${key}`] = await tensor.read()
+    for (const [key, tensor] of present(gradients))
+      values[`v${capital(config.heads[i]!.name)}.${key}`] = await tensor.read()
   }
   return values
 }

@@ -1,0 +1,65 @@
+import { decoderHeads, fieldHead, type HeadsConfig } from '@clipgstream/decoders'
+import type { ConformanceCase, Tolerance } from '../../../tools/conformance/case.js'
+import * as oracle from './oracle.js'
+import { capital, createProblem, type Problem, solve } from './problem.js'
+
+/**
+ * Reordered float32 sums: gradients of weights sum over the rows, and their terms of order 1 cancel. In large cases a
+ * few hidden units lie so close to 0 that the ReLU falls the other way.
+ */
+export function tolerances(config: HeadsConfig, rows: number): Record<string, Tolerance> {
+  const flips = rows > 1000 ? { flips: 1e-3, flipLimit: 2 } : {}
+  const layers = config.biases ? ['w1', 'b1', 'w2', 'b2'] : ['w1', 'w2']
+  return Object.fromEntries([
+    ...config.heads.map(({ name }) => [name, { absolute: 2e-6, relative: 1e-5 }]),
+    ['vX', { absolute: 1e-5, relative: 1e-5, ...flips }],
+    ...config.heads.flatMap(({ name }) =>
+      layers.map((key) => [`v${capital(name)}.${key}`, { absolute: 2e-6 * Math.sqrt(rows), relative: 2e-5, ...flips }]),
+    ),
+  ])
+}
+
+/** What `solve` returns, in float64. */
+export function solveOracle(problem: Problem): Record<string, Float64Array> {
+  const { config, x, parameters, vOutputs } = problem
+  const { outputs } = oracle.forward(config, x, parameters)
+  const { vX, vParameters } = oracle.backward(config, x, parameters, vOutputs)
+  const values: Record<string, Float64Array> = {}
+  for (const [i, { name }] of config.heads.entries()) values[name] = outputs[i]!
+  values['vX'] = vX
+  for (const [i, gradients] of vParameters.entries()) {
+    for (const [key, value] of Object.entries(gradients)) {
+      if (value) values[`v${capital(config.heads[i]!.name)}.${key}`] = value
+    }
+  }
+  return values
+}
+
+function conformanceCase(name: string, config: HeadsConfig, rows: number, size: 'small' | 'full'): ConformanceCase {
+  const problem = () => createProblem(config, rows, rows)
+  return {
+    operator: 'decoders.heads',
+    name,
+    size,
+    tolerance: tolerances(config, rows),
+    run: (device) => solve(device, problem(), { count: rows }),
+    ...(size === 'small' ? { oracle: () => solveOracle(problem()) } : {}),
+  }
+}
+
+export const cases: ConformanceCase[] = [
+  conformanceCase(
+    'decoders, 16 features, K 3, 131 rows',
+    decoderHeads({ features: 16, offsetsPerAnchor: 3 }),
+    131,
+    'small',
+  ),
+  conformanceCase('field 12-20-9, 77 rows', fieldHead({ inputs: 12, hidden: 20, outputs: 9 }), 77, 'small'),
+  conformanceCase(
+    'decoders, 128 features, K 10, 4096 rows',
+    decoderHeads({ features: 128, offsetsPerAnchor: 10 }),
+    4096,
+    'full',
+  ),
+  conformanceCase('field 64-128-64, 16384 rows', fieldHead({ inputs: 64, hidden: 128, outputs: 64 }), 16384, 'full'),
+]
