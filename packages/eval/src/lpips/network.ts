@@ -21,13 +21,13 @@ interface Parameters {
   readonly bias: Tensor<'f32'>
 }
 
-/** A backbone with its heads on a wasm device. */
+/** A backbone with its heads on a wasm device. Its parameters belong to the scope that is open where it is made. */
 export interface Network extends Disposable {
   /**
    * The distance of two prepared images // [height, width, 3]: at every tap the mean over pixels of the weighted squared
    * differences of the channel-normalised features, summed over taps.
    */
-  distance(first: Float32Array, second: Float32Array, height: number, width: number): Promise<number>
+  distance(first: Float32Array, second: Float32Array, height: number, width: number): number
 }
 
 export async function createNetwork(device: WasmDevice, net: LpipsNet, weights: LpipsWeights): Promise<Network> {
@@ -51,25 +51,17 @@ export async function createNetwork(device: WasmDevice, net: LpipsNet, weights: 
   const parameters = new Map<string, Parameters>()
   const heads = new Map<number, Tensor<'f32'>>()
   const layers = backbones[net]
-  // Weights outlive any scope that the caller has open.
-  const scope = device.scope()
-  try {
-    for (const layer of layers) {
-      for (const convolution of convolutions(layer)) {
-        const { name } = convolution
-        parameters.set(name, {
-          weights: scope.keep(own(pack(take(`${name}.weight`), convolution), name)),
-          bias: scope.keep(own(take(`${name}.bias`), name)),
-        })
-      }
-      if (layer.kind === 'tap') heads.set(layer.index, scope.keep(own(take(headName(layer.index)), 'head')))
+  for (const layer of layers) {
+    for (const convolution of convolutions(layer)) {
+      const { name } = convolution
+      const weights = own(pack(take(`${name}.weight`), convolution), name)
+      parameters.set(name, { weights, bias: own(take(`${name}.bias`), name) })
     }
-  } finally {
-    scope[Symbol.dispose]()
+    if (layer.kind === 'tap') heads.set(layer.index, own(take(headName(layer.index)), headName(layer.index)))
   }
 
   return {
-    async distance(first, second, height, width) {
+    distance(first, second, height, width) {
       using run = createRun(device, kernels, parameters)
       let pair = [first, second].map((image) => run.load(image, height, width, padBefore(layers, 0))) as [
         Features,
@@ -80,7 +72,7 @@ export async function createNetwork(device: WasmDevice, net: LpipsNet, weights: 
         const pad = padBefore(layers, i + 1)
         if (layer.kind === 'tap') {
           const head = heads.get(layer.index)
-          if (head) sum += await run.compare(pair[0], pair[1], head)
+          if (head) sum += run.compare(pair[0], pair[1], head)
           continue
         }
         const [a, b] = pair
@@ -100,7 +92,7 @@ export async function createNetwork(device: WasmDevice, net: LpipsNet, weights: 
 interface Run extends Disposable {
   load(image: Float32Array, height: number, width: number, pad: number): Features
   apply(layer: Layer, input: Features, pad: number): Features
-  compare(first: Features, second: Features, head: Tensor<'f32'>): Promise<number>
+  compare(first: Features, second: Features, head: Tensor<'f32'>): number
 }
 
 function createRun(
@@ -179,7 +171,7 @@ function createRun(
       )
       return output
     },
-    async compare(first, second, head) {
+    compare(first, second, head) {
       const means = device.empty([first.height], 'f32', 'row means')
       const { row, pixel } = strides(first)
       device.launch(
@@ -187,9 +179,9 @@ function createRun(
         first.height,
         ...[corner(first, 0), corner(second, 0), row, pixel, head, means, first.width, first.channels],
       )
-      const rows = await means.read()
+      const mean = device.view(means).reduce((sum, value) => sum + value, 0) / first.height
       means.dispose()
-      return rows.reduce((sum, value) => sum + value, 0) / first.height
+      return mean
     },
     [Symbol.dispose]() {
       scope[Symbol.dispose]()
