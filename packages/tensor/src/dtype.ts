@@ -31,7 +31,7 @@ export function sizeOf(shape: Shape): number {
 const word = new Uint32Array(1)
 const float = new Float32Array(word.buffer)
 
-/** IEEE binary16 bits of `value`, rounded to nearest even; overflow becomes infinity. */
+/** IEEE binary16 bits of the float32 nearest to `value`, rounded to nearest even; overflow becomes infinity. */
 export function toF16(value: number): number {
   float[0] = value
   const bits = word[0]!

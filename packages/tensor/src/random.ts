@@ -1,3 +1,5 @@
+import { ArgumentError } from './errors.js'
+
 /** A seeded generator on the host (xoshiro128**, Blackman and Vigna 2018); its state can be stored and restored. */
 export interface Random {
   /** Uniform in [0, 1), 32 bits. */
@@ -12,8 +14,15 @@ export interface Random {
   state(): [number, number, number, number]
 }
 
+/**
+ * @param seed an integer, of which the lowest 32 bits count, or a stored state
+ * @throws ArgumentError for a seed that is no integer, and for the state of zeros, which never changes
+ */
 export function createRandom(seed: number | readonly [number, number, number, number]): Random {
+  const words = typeof seed === 'number' ? [seed] : seed
+  if (!words.every(Number.isSafeInteger)) throw new ArgumentError('createRandom', 'seed', seed, 'an integer')
   let [a, b, c, d] = typeof seed === 'number' ? expand(seed) : seed
+  if ((a | b | c | d) === 0) throw new ArgumentError('createRandom', 'state', seed, 'four words that are not all 0')
   const next = () => {
     const product = Math.imul(b, 5)
     const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0
@@ -47,7 +56,7 @@ export function createRandom(seed: number | readonly [number, number, number, nu
 
 /** Splitmix32: four well mixed words out of one seed. */
 function expand(seed: number): [number, number, number, number] {
-  let state = seed | 0
+  let state = (seed % 2 ** 32) | 0
   const word = () => {
     state = (state + 0x9e3779b9) | 0
     let mixed = state ^ (state >>> 16)
