@@ -45,9 +45,9 @@ export interface HeadsResult {
  * Rows are independent: a NaN or an infinity in one row of x changes no other row of the outputs or of vX. Every result
  * is a sum in a fixed order, so bytes depend neither on the number of threads nor on what forward kept.
  *
- * Tolerance between devices: 1e-6 + 1e-5 relative to the sum of the absolute terms, which is what reordering a float32 sum
- * of some hundred terms costs. A hidden unit within that distance of zero may fall on the other side of the ReLU, where
- * its gradient is 0 instead of what flows through it (at exactly 0 it is 0).
+ * Tolerance between devices: outputs 2e-6 + 1e-5 relative, vX 1e-5 + 1e-5 relative, gradients of parameters
+ * 2e-6 sqrt(N) + 2e-5 relative, which is what another order costs a float32 sum of terms of order 1 (times N rows for the
+ * last). A hidden unit within rounding of zero may fall on the other side of the ReLU, where it passes no gradient.
  */
 export interface Heads {
   readonly config: HeadsConfig
