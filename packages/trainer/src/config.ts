@@ -4,7 +4,9 @@ const count = z.int().positive()
 const rate = z.number().nonnegative()
 const fraction = z.number().min(0).max(1)
 /** A learning rate that decays exponentially from `initial` to `final`; 0 to 0 keeps the parameters fixed. */
-const decayingRate = z.strictObject({ initial: rate, final: rate })
+const decayingRate = z
+  .strictObject({ initial: rate, final: rate })
+  .refine(({ initial, final }) => (initial === 0) === (final === 0), 'both ends are positive, or both are 0')
 
 /** The 4D hash grid of a clip's spatio-temporal field. */
 export const gridConfig = z.strictObject({
@@ -26,8 +28,6 @@ export const fieldConfig = z.strictObject({
   hidden: count,
   /** Width of the dynamic feature, Cd. */
   features: count,
-  /** Grid entries start uniformly in [-tableInit, tableInit]. */
-  tableInit: z.number().nonnegative(),
   /** What a source clip's field starts from. `previous` makes clip n depend on clip n - 1. */
   warmStart: z.enum(['none', 'reference', 'previous']),
 })
@@ -102,8 +102,9 @@ export const samplingConfig = z.strictObject({
   focal: z.enum(['exact', 'floored']),
   /** `centred` ignores the calibrated principal point, as the original does. */
   principalPoint: z.enum(['exact', 'centred']),
-  /** Every n-th camera is a test camera; null takes what the dataset names, or every tenth. */
-  testEvery: count.nullable(),
+  /** Test cameras by name or index; null takes those that the dataset names, or every `hold`-th from the first. */
+  testCameras: z.array(z.union([z.string(), z.int().nonnegative()])).nullable(),
+  hold: count,
 })
 
 /** How the sequence is cut and what an anchor starts from. */
@@ -114,10 +115,11 @@ export const clipsConfig = z.strictObject({
   time: z.enum(['exact', 'quantized']),
   /** Which neighbour distances size the residual anchors; `reference` repeats the original's indexing. */
   residualScale: z.enum(['own', 'reference']),
-  /** Points whose mean squared neighbour distance reaches this are dropped; null keeps all. */
+  /**
+   * Points whose root mean square distance to their 3 nearest neighbours reaches this are dropped, world units; null
+   * takes half of the cloud's extent.
+   */
   outlierDistance: z.number().positive().nullable(),
-  /** Unit of `outlierDistance`: squared world units, or squared scene extents. */
-  outlierUnit: z.enum(['world', 'extent']),
 })
 
 /** Anchor growing and pruning from screen-space gradients. */

@@ -1,4 +1,5 @@
 import type { View } from '@clipgstream/camera'
+import type { Clip } from './clips.js'
 
 export interface TrainingCamera {
   name: string
@@ -12,6 +13,8 @@ export interface TrainingData {
   readonly cameras: readonly TrainingCamera[]
   /** Frames of the sequence. */
   readonly frames: number
+  /** All full but for the last; `clipsOf` cuts a sequence from its first frame on. */
+  readonly clips: readonly Clip[]
   /** Changes when cameras, frames or clouds change; a run goes on only with the data that it began with. */
   readonly fingerprint: string
   /** The image as sRGB bytes // [height, width, 3] */

@@ -1,7 +1,8 @@
 import type { View } from '@clipgstream/camera'
-import type { HeadsResult } from '@clipgstream/decoders'
+import type { HeadsResult, Keep } from '@clipgstream/decoders'
 import type { DecodedAnchors, FeatureCombination, Gaussians, VisibleAnchors } from '@clipgstream/gaussians'
 import type { Tensor } from '@clipgstream/tensor'
+import type { Config } from './config.js'
 import type { ClipModel } from './model.js'
 import type { SceneOperators } from './operators.js'
 
@@ -17,20 +18,21 @@ export interface DecodedFrame {
   gaussians: Gaussians
 }
 
-/** Gaussians of the `visible` anchors at `time`. Tensors belong to the scope that is open. */
+/** Gaussians of the `visible` anchors at `time`; `keep` what a backward pass needs. Tensors belong to the open scope. */
 export function decodeFrame(
   { anchors, grid, fieldNet, decoders }: SceneOperators,
   model: ClipModel,
   how: FeatureCombination,
   visible: VisibleAnchors,
   time: number,
+  keep: Keep,
 ): DecodedFrame {
   const { count } = visible
   const points = anchors.fieldPoints(model.anchors, visible, model.bounds, time)
   const encoded = grid.forward({ points, count }, model.field.table)
-  const dynamic = fieldNet.forward({ x: encoded, count }, [model.field.net])
+  const dynamic = fieldNet.forward({ x: encoded, count }, [model.field.net], keep)
   const features = anchors.combine(model.staticFeatures, dynamic.outputs[0]!, visible, how)
-  const heads = decoders.forward({ x: features, count }, model.decoders)
+  const heads = decoders.forward({ x: features, count }, model.decoders, keep)
   const decoded = namedOutputs(heads.outputs)
   const gaussians = anchors.assemble(model.anchors, visible, decoded)
   return { visible, points, encoded, dynamic, features, heads, decoded, gaussians }
@@ -52,13 +54,12 @@ export function allVisible({ device }: SceneOperators, model: ClipModel): Visibl
 export function renderView(
   operators: SceneOperators,
   model: ClipModel,
-  how: FeatureCombination,
+  { rasterizer: { background }, decoders: { combination } }: Pick<Config, 'rasterizer' | 'decoders'>,
   view: View,
   time: number,
-  background: readonly [number, number, number],
 ): Tensor<'f32'> {
   const visible = operators.anchors.visible(model.anchors, view)
-  const { gaussians } = decodeFrame(operators, model, how, visible, time)
+  const { gaussians } = decodeFrame(operators, model, combination, visible, time, 'nothing')
   return operators.rasterizer.forward(gaussians, view, background).image
 }
 

@@ -1,9 +1,64 @@
 export { type Clip, clipsOf, stepsOf, timeOf } from './clips.js'
 export { type Config, configSchema, type PartialConfig } from './config.js'
+export type { TrainingCamera, TrainingData } from './data.js'
+export { datasetOptions, trainingData } from './dataset.js'
 export { ClipStreamError, ConfigError, NonFiniteError, RunMismatchError, TrainingDataError } from './errors.js'
+export type {
+  AbortedEvent,
+  CameraScore,
+  CheckpointEvent,
+  ClipEndEvent,
+  ClipSkipEvent,
+  ClipStartEvent,
+  DoneEvent,
+  EvaluationEvent,
+  EvaluationSample,
+  GrowthEvent,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+  WarningEvent,
+} from './events.js'
+export { allVisible, type DecodedFrame, decodeFrame, renderView } from './forward.js'
+export { applyColorMap, ColorFit } from './image-error.js'
+export { type ImportOptions, importOriginal } from './import-original.js'
+export type { ClipKind, Inheritance } from './initial.js'
+export { initialState, kindOf } from './initial.js'
 export { crc32c } from './logs/crc32c.js'
 export { type EventImage, type EventRecord, encodeEvent, encodeFileVersion } from './logs/tensorboard.js'
+export type { ClipModel, Field } from './model.js'
+export {
+  createSceneOperators,
+  createTrainingOperators,
+  decoderShape,
+  fieldShape,
+  gridShape,
+  type SceneConfig,
+  type SceneOperators,
+  type TrainingOperators,
+} from './operators.js'
+export { type ClipGradients, ClipOptimizer, type ParameterGroup } from './optimizer.js'
+export {
+  ClipPlayer,
+  disposeGaussians,
+  openClipStream,
+  type PlayerOptions,
+  type RenderedView,
+  type RenderOptions,
+} from './player.js'
 export { type PresetName, preset, presetNames } from './presets.js'
 export { type ConfigSources, parseConfig, resolveConfig, settingNames } from './resolve-config.js'
-export { createSampler, randomFor, type Sampler, type SamplerOptions, type TrainingView } from './sampler.js'
-export { decayed } from './schedule.js'
+export { createSampler, type Sampler, type SamplerOptions, seedFor, type TrainingView } from './sampler.js'
+export { type AnchorArrays, type ClipState, createModel, type HeadArrays, readState } from './state.js'
+export { type Example, lossAndGradient, type StepResult, trainStep } from './step.js'
+export { readClip, readReference } from './stream/clip-files.js'
+export {
+  type ClipEntry,
+  type ClipRecord,
+  type ClipStreamManifest,
+  clipStreamSchema,
+  type FileEntry,
+} from './stream/format.js'
+export { readManifest } from './stream/manifest.js'
+export { createMemoryRun, type RunFolder } from './stream/run-folder.js'
+export { type TrainOptions, train } from './train.js'

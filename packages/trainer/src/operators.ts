@@ -1,4 +1,4 @@
-import { createHeads, type Heads } from '@clipgstream/decoders'
+import { createHeads, type Heads, type HeadsConfig } from '@clipgstream/decoders'
 import { type AnchorOperators, createAnchorOperators } from '@clipgstream/gaussians'
 import { createHashGrid, type HashGrid, type HashGridConfig } from '@clipgstream/hashgrid'
 import {
@@ -14,15 +14,18 @@ import { createRasterizer, type Rasterizer } from '@clipgstream/rasterizer'
 import type { Device } from '@clipgstream/tensor'
 import type { Config, GridSettings } from './config.js'
 
+/** The spatio-temporal field of a clip: its grid, and the perceptron behind it. Clips may differ in its shape. */
+export interface FieldOperators {
+  readonly grid: HashGrid
+  readonly fieldNet: Heads
+}
+
 /** What turns anchors into an image. */
-export interface SceneOperators {
+export interface SceneOperators extends FieldOperators {
   readonly device: Device
   readonly anchors: AnchorOperators
   readonly decoders: Heads
   readonly rasterizer: Rasterizer
-  /** The field of a clip: its grid, and the perceptron behind it. */
-  readonly grid: HashGrid
-  readonly fieldNet: Heads
 }
 
 /** What training needs besides. */
@@ -36,32 +39,25 @@ export interface TrainingOperators extends SceneOperators {
 export type SceneConfig = Pick<Config, 'grid' | 'field' | 'decoders' | 'rasterizer'>
 
 export async function createSceneOperators(device: Device, config: SceneConfig): Promise<SceneOperators> {
+  const { background: _, ...rasterizerConfig } = config.rasterizer
   const [anchors, decoders, rasterizer, field] = await Promise.all([
     createAnchorOperators(device),
     createHeads(device, decoderShape(config)),
-    createRasterizer(
-      device,
-      { wasm: () => import('@clipgstream/rasterizer-wasm-reference') },
-      rasterizerSettings(config),
-    ),
-    createField(device, config),
+    createRasterizer(device, { wasm: () => import('@clipgstream/rasterizer-wasm-reference') }, rasterizerConfig),
+    createFieldOperators(device, config),
   ])
   return { device, anchors, decoders, rasterizer, ...field }
 }
 
-/** Clips may differ in the shape of their field. */
-export async function createField(
+export async function createFieldOperators(
   device: Device,
-  config: Pick<Config, 'grid' | 'field'>,
-): Promise<Pick<SceneOperators, 'grid' | 'fieldNet'>> {
-  const grid = await createHashGrid(device, gridShape(config.grid))
-  const { hidden, features } = config.field
-  const fieldNet = await createHeads(device, {
-    inputs: grid.width,
-    heads: [{ name: 'field', hidden, outputs: features, activation: 'relu' }],
-    biases: false,
-  })
-  return { grid, fieldNet }
+  { grid, field }: Pick<Config, 'grid' | 'field'>,
+): Promise<FieldOperators> {
+  const [hashGrid, fieldNet] = await Promise.all([
+    createHashGrid(device, gridShape(grid)),
+    createHeads(device, fieldShape({ grid, field })),
+  ])
+  return { grid: hashGrid, fieldNet }
 }
 
 export async function createTrainingOperators(device: Device, config: SceneConfig): Promise<TrainingOperators> {
@@ -83,10 +79,17 @@ export function gridShape({ timeBaseResolution, timeGrowth, ...grid }: GridSetti
   }
 }
 
-/** Names of the decoders, in the order of their outputs. */
-export const decoderNames = ['opacity', 'cov', 'color', 'offset'] as const
+/** [L F] -> hidden ReLU -> [Cd] ReLU, without biases. */
+export function fieldShape({ grid, field }: Pick<Config, 'grid' | 'field'>): HeadsConfig {
+  return {
+    inputs: grid.levels * grid.features,
+    heads: [{ name: 'field', hidden: field.hidden, outputs: field.features, activation: 'relu' }],
+    biases: false,
+  }
+}
 
-function decoderShape({ decoders, field }: Pick<Config, 'decoders' | 'field'>) {
+/** The four decoders, in the order of their outputs. */
+export function decoderShape({ decoders, field }: Pick<Config, 'decoders' | 'field'>): HeadsConfig {
   const { staticFeatures, combination, gaussiansPerAnchor: k, hidden } = decoders
   return {
     inputs: combination === 'add' ? staticFeatures : staticFeatures + field.features,
@@ -97,9 +100,7 @@ function decoderShape({ decoders, field }: Pick<Config, 'decoders' | 'field'>) {
       { name: 'offset', hidden: hidden.offset, outputs: 3 * k, activation: 'none' },
     ],
     biases: true,
-  } as const
+  }
 }
 
-function rasterizerSettings({ rasterizer: { background: _, ...settings } }: Pick<Config, 'rasterizer'>) {
-  return settings
-}
+export const decoderNames = ['opacity', 'cov', 'color', 'offset'] as const

@@ -1,11 +1,16 @@
 import type { HeadParameters } from '@clipgstream/decoders'
-import type { AdamState, AdamStep } from '@clipgstream/optimizers'
+import {
+  type AdamState,
+  type AdamStep,
+  constantSchedule,
+  exponentialSchedule,
+  type Schedule,
+} from '@clipgstream/optimizers'
 import type { Device, Tensor } from '@clipgstream/tensor'
 import { stepsOf } from './clips.js'
 import type { Config } from './config.js'
 import { type ClipModel, headTensors } from './model.js'
 import { decoderNames, type TrainingOperators } from './operators.js'
-import { decayed } from './schedule.js'
 
 /** One trained tensor with its gradient and moments. */
 export interface ParameterGroup {
@@ -15,7 +20,7 @@ export interface ParameterGroup {
   state: AdamState
   /** Rows that are trained. */
   rows: readonly [number, number]
-  learningRate(iteration: number): number
+  learningRate: Schedule
   settings: Pick<AdamStep, 'epsilon' | 'lazy' | 'gradientLimit'>
 }
 
@@ -49,7 +54,7 @@ export class ClipOptimizer implements Disposable {
     const train = (
       name: string,
       parameter: Tensor<'f32'>,
-      learningRate: (iteration: number) => number,
+      learningRate: Schedule,
       settings: ParameterGroup['settings'],
       first = 0,
     ): Tensor<'f32'> => {
@@ -72,26 +77,26 @@ export class ClipOptimizer implements Disposable {
     }
 
     const inClip = { epsilon }
-    const fieldRate = (i: number) => extent * decayed(rates.field, i, steps)
+    const decaying = ({ initial, final }: { initial: number; final: number }, scale = 1) =>
+      exponentialSchedule({ initial: scale * initial, final: scale * final, maxSteps: steps })
+    const fieldRate = decaying(rates.field, extent)
     const owns = model.count > model.inherited
     this.gradients = {
       staticFeatures: owns
-        ? train('staticFeatures', model.staticFeatures, () => rates.staticFeatures, inClip, model.inherited)
+        ? train('staticFeatures', model.staticFeatures, constantSchedule(rates.staticFeatures), inClip, model.inherited)
         : null,
       logScaling: owns
-        ? train('logScaling', model.anchors.logScaling, () => rates.scaling, inClip, model.inherited)
+        ? train('logScaling', model.anchors.logScaling, constantSchedule(rates.scaling), inClip, model.inherited)
         : null,
       decoders: model.inheritsDecoders
         ? null
-        : decoderNames.map((name, i) =>
-            head(name, model.decoders[i]!, (at) => decayed(rates[name], at, steps), inClip),
-          ),
+        : decoderNames.map((name, i) => head(name, model.decoders[i]!, decaying(rates[name]), inClip)),
       field: {
         net: head('field', model.field.net, fieldRate, { epsilon: fieldEpsilon, gradientLimit }),
         table: train('field.table', model.field.table, fieldRate, { epsilon: fieldEpsilon, gradientLimit, lazy }),
       },
       // The first row belongs to the camera that the others are compared with.
-      colors: model.colors && train('colors', model.colors, () => colorRate, inClip, 1),
+      colors: model.colors && train('colors', model.colors, constantSchedule(colorRate), inClip, 1),
     }
   }
 

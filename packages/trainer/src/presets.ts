@@ -1,3 +1,4 @@
+import { parityOutlierDistance } from '@clipgstream/gaussians'
 import type { Config, PartialConfig } from './config.js'
 import { merge } from './merge.js'
 
@@ -17,7 +18,7 @@ const corrected: Config = {
     timeGrowth: null,
     indexing: 'exact',
   },
-  field: { hidden: 128, features: 64, tableInit: 1e-4, warmStart: 'none' },
+  field: { hidden: 128, features: 64, warmStart: 'none' },
   decoders: {
     staticFeatures: 64,
     combination: 'concatenate',
@@ -61,9 +62,10 @@ const corrected: Config = {
     downsample: 1,
     focal: 'exact',
     principalPoint: 'exact',
-    testEvery: null,
+    testCameras: null,
+    hold: 10,
   },
-  clips: { size: 10, time: 'exact', residualScale: 'own', outlierDistance: 1, outlierUnit: 'extent' },
+  clips: { size: 10, time: 'exact', residualScale: 'own', outlierDistance: null },
   growth: {
     enabled: false,
     statisticsFrom: 500,
@@ -85,8 +87,8 @@ const corrected: Config = {
 const asReleased: PartialConfig = {
   rasterizer: { extent: 'three-sigma' },
   optimizer: { extraStep: true, decaySteps: 200000, sourceScale: 'one', lazyTable: false },
-  sampling: { repeatLastView: true, focal: 'floored', principalPoint: 'centred', testEvery: 10 },
-  clips: { time: 'quantized', residualScale: 'reference', outlierDistance: 10, outlierUnit: 'world' },
+  sampling: { repeatLastView: true, focal: 'floored', principalPoint: 'centred' },
+  clips: { time: 'quantized', residualScale: 'reference', outlierDistance: parityOutlierDistance },
 }
 
 /** Small enough for a CPU: narrow layers, few levels, half the Gaussians. */

@@ -1,4 +1,4 @@
-import { createRandom, type Random } from '@clipgstream/tensor'
+import { createRandom } from '@clipgstream/tensor'
 
 /** One training image: index of the camera among the training cameras, and the frame of the sequence. */
 export interface TrainingView {
@@ -37,7 +37,7 @@ export function createSampler({ seed, clip, cameras, frames, repeatLast }: Sampl
     at(step) {
       const epoch = Math.floor(step / epochLength)
       if (epoch !== known) {
-        order = randomFor('views', seed, clip, epoch).shuffle([...views])
+        order = createRandom(seedFor('views', seed, clip, epoch)).shuffle([...views])
         known = epoch
       }
       return order[Math.min(step % epochLength, views.length - 1)]!
@@ -47,11 +47,10 @@ export function createSampler({ seed, clip, cameras, frames, repeatLast }: Sampl
 
 const purposes = { views: 1, field: 2, decoders: 3, growth: 4 }
 
-/** An independent generator for one purpose, mixed from a seed and up to two further numbers. */
-export function randomFor(purpose: keyof typeof purposes, seed: number, a = 0, b = 0): Random {
-  const mixed = [purposes[purpose], a, b].reduce(
+/** A seed for one purpose, mixed from the run's seed and up to two further numbers. */
+export function seedFor(purpose: keyof typeof purposes, seed: number, a = 0, b = 0): number {
+  return [purposes[purpose], a, b].reduce(
     (state, value) => Math.imul(state ^ (value + 0x9e3779b9), 0x85ebca6b) ^ (state >>> 13),
     seed | 0,
   )
-  return createRandom(mixed)
 }

@@ -1,4 +1,5 @@
 import type { View } from '@clipgstream/camera'
+import type { Gaussians, VisibleAnchors } from '@clipgstream/gaussians'
 import type { Tensor } from '@clipgstream/tensor'
 import type { Config } from './config.js'
 import { decodeFrame } from './forward.js'
@@ -20,14 +21,11 @@ export interface Example {
 export interface StepResult {
   terms: Tensor<'f32'> // [2] L1 and SSIM
   volume: Tensor<'f32'> // [1]
-  visible: Tensor<'u32'> // [1] anchors
   image: Tensor<'f32'> // [H, W, 3]
-  /** [G, 2] and [G], for anchor growing. */
-  vMeans2d: Tensor<'f32'>
-  radii: Tensor<'i32'>
-  means: Tensor<'f32'> // [G, 3]
-  opacities: Tensor<'f32'> // [G]
-  indices: Tensor<'u32'> // [N]
+  visible: VisibleAnchors
+  gaussians: Gaussians
+  radii: Tensor<'i32'> // [G]
+  vMeans2d: Tensor<'f32'> // [G, 2]
 }
 
 /**
@@ -49,7 +47,7 @@ export function lossAndGradient(
 
   const visible = anchors.visible(model.anchors, view)
   const { count } = visible
-  const frame = decodeFrame(operators, model, how, visible, time)
+  const frame = decodeFrame(operators, model, how, visible, time, 'hidden')
   const { gaussians } = frame
   const raster = rasterizer.forward(gaussians, view, background)
   const image = model.colors ? colorAffine.forward(raster.image, model.colors, colorRow) : raster.image
@@ -94,13 +92,11 @@ export function lossAndGradient(
   return {
     terms: photometricResult.terms,
     volume: volumeTerm,
-    visible: count,
-    image: raster.image,
-    vMeans2d: vRaster.vMeans2d,
+    image,
+    visible,
+    gaussians,
     radii: raster.radii,
-    means: gaussians.means,
-    opacities: gaussians.opacities,
-    indices: visible.indices,
+    vMeans2d: vRaster.vMeans2d,
   }
 }
 

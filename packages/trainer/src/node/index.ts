@@ -1,1 +1,2 @@
-export {}
+export { openRunFolder } from './folder.js'
+export { createLogWriter, type LogWriter } from './log-writer.js'

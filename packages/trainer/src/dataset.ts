@@ -1,0 +1,62 @@
+import type { View } from '@clipgstream/camera'
+import { type Dataset, type DatasetOptions, type ImageStore, readPointCloud } from '@clipgstream/io'
+import type { Config } from './config.js'
+import type { TrainingData } from './data.js'
+import { sha256 } from './stream/clip-files.js'
+
+/** How a dataset must be opened for this configuration. */
+export function datasetOptions({ clips, sampling }: Pick<Config, 'clips' | 'sampling'>): DatasetOptions {
+  return {
+    clipSize: clips.size,
+    downsample: sampling.downsample,
+    flooredFocal: sampling.focal === 'floored',
+    hold: sampling.hold,
+    ...(sampling.testCameras && { testCameras: sampling.testCameras }),
+  }
+}
+
+/** A dataset in the clip-stream layout as training data; open it with {@link datasetOptions}. */
+export async function trainingData(
+  dataset: Dataset,
+  images: ImageStore,
+  { sampling }: Pick<Config, 'sampling'>,
+): Promise<TrainingData> {
+  const cameras = dataset.cameras.map(({ name, view, test }) => ({
+    name,
+    test,
+    view: sampling.principalPoint === 'centred' ? centred(view) : view,
+  }))
+  return {
+    cameras,
+    frames: dataset.frames.length,
+    clips: dataset.clips.map(({ index, start, end }) => ({ index, start, end })),
+    fingerprint: await fingerprint(dataset, cameras),
+    image: async (camera, frame) => (await images.get(camera, frame)).data,
+    prefetch(views) {
+      // A failure is reported when the image is asked for.
+      for (const { camera, frame } of views) images.get(camera, frame).catch(() => {})
+    },
+    async cloud(clip) {
+      const path = dataset.clips.find(({ index }) => index === clip)?.cloud
+      return path ? readPointCloud(await dataset.vfs.read(path), path).positions : null
+    },
+  }
+}
+
+function centred(view: View): View {
+  return { ...view, cx: view.width / 2, cy: view.height / 2 }
+}
+
+/** Of cameras, split, file names, clouds, and the sizes of the first frame's files: what changes when the data do. */
+async function fingerprint(dataset: Dataset, cameras: TrainingData['cameras']): Promise<string> {
+  const { vfs, frames, clips } = dataset
+  const sizeOf = async (path: string | null) => (path === null ? null : [path, await vfs.size(path)])
+  const paths = frames.map((_, frame) => cameras.map((_, camera) => dataset.imagePath(camera, frame)))
+  const content = {
+    cameras,
+    paths,
+    sizes: await Promise.all((paths[clips[0]?.start ?? 0] ?? []).map(sizeOf)),
+    clouds: await Promise.all(clips.map(async ({ cloud }) => (cloud ? sha256(await vfs.read(cloud)) : null))),
+  }
+  return sha256(new TextEncoder().encode(JSON.stringify(content)))
+}

@@ -1,0 +1,75 @@
+import { quantize } from '@clipgstream/io'
+import { type Clip, timeOf } from './clips.js'
+import type { Config } from './config.js'
+import type { TrainingData } from './data.js'
+import type { CameraScore, EvaluationEvent } from './events.js'
+import { renderView } from './forward.js'
+import { applyColorMap, ColorFit, psnrOf, squaredError } from './image-error.js'
+import type { ClipModel } from './model.js'
+import type { TrainingOperators } from './operators.js'
+import type { Targets } from './targets.js'
+
+/**
+ * Renders every test view of the clip. With colour compensation, `psnrCompensated` is measured behind the affine colour
+ * map that fits a test camera best over the clip, since test cameras have none of their own. Null without test cameras.
+ */
+export async function evaluateClip(
+  operators: TrainingOperators,
+  config: Config,
+  data: TrainingData,
+  model: ClipModel,
+  clip: Clip,
+  targets: Targets,
+  iteration: number,
+): Promise<EvaluationEvent | null> {
+  const started = performance.now()
+  const cameras: CameraScore[] = []
+  let sample: EvaluationEvent['sample'] | null = null
+  for (const [index, { name, test, view }] of data.cameras.entries()) {
+    if (!test) continue
+    const scores: { psnr: number; ssim: number }[] = []
+    const fit = config.colorCompensation.enabled ? new ColorFit() : null
+    const kept: { image: Float32Array; target: Uint8Array }[] = []
+    for (let frame = clip.start; frame < clip.end; frame++) {
+      const photograph = await targets.load(index, frame)
+      using _scope = operators.device.scope()
+      const time = timeOf(frame, clip, config.clips, 'rendering')
+      const rendered = renderView(operators, model, config, view, time)
+      const { terms } = operators.photometric.forward(rendered, photograph)
+      const [image, values, target] = [await rendered.read(), await terms.read(), await data.image(index, frame)]
+      scores.push({ psnr: psnrOf(squaredError(image, target)), ssim: values[1] ?? Number.NaN })
+      fit?.add(image, target)
+      if (fit) kept.push({ image, target })
+      sample ??= { camera: name, frame, width: view.width, height: view.height, rendered: quantize(image), target }
+    }
+    const matrix = fit?.solve()
+    cameras.push({
+      camera: name,
+      psnr: mean(scores.map(({ psnr }) => psnr)),
+      ssim: mean(scores.map(({ ssim }) => ssim)),
+      ...(matrix && {
+        psnrCompensated: mean(
+          kept.map(({ image, target }) => psnrOf(squaredError(applyColorMap(image, matrix), target))),
+        ),
+      }),
+    })
+  }
+  if (!sample) return null
+  return {
+    type: 'evaluation',
+    clip: clip.index,
+    iteration,
+    psnr: mean(cameras.map(({ psnr }) => psnr)),
+    ssim: mean(cameras.map(({ ssim }) => ssim)),
+    ...(config.colorCompensation.enabled && {
+      psnrCompensated: mean(cameras.map(({ psnrCompensated = Number.NaN }) => psnrCompensated)),
+    }),
+    cameras,
+    seconds: (performance.now() - started) / 1000,
+    sample,
+  }
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}

@@ -1,0 +1,111 @@
+import type { Config } from './config.js'
+import type { TrainingData } from './data.js'
+import { RunMismatchError } from './errors.js'
+import { isTree } from './merge.js'
+import { parseCheckpoint } from './stream/checkpoint.js'
+import { type ClipStreamManifest, checkpointPath, formatVersion } from './stream/format.js'
+import { readManifest, readRecord, refreshManifest } from './stream/manifest.js'
+import type { RunFolder } from './stream/run-folder.js'
+
+export type RunHeader = Omit<ClipStreamManifest, 'clips'>
+
+// What a source clip may set for itself: its own field, and how it is trained.
+const ownSettings = ['grid', 'field', 'optimizer', 'loss', 'growth', 'checkpointing', 'colorCompensation', 'ablation']
+
+/** The header of a new run, or that of an old one if it was made with the same data and settings. */
+export async function beginRun(run: RunFolder, config: Config, data: TrainingData, extent: number): Promise<RunHeader> {
+  const known = await readManifest(run)
+  if (!known) {
+    const cameras = data.cameras.map(({ name, test, view }) => ({
+      name,
+      test,
+      view: { ...view, worldToCamera: [...view.worldToCamera] },
+    }))
+    const header: RunHeader = {
+      format: 'clipstream',
+      version: formatVersion,
+      config,
+      data: { fingerprint: data.fingerprint, frames: data.frames, extent, cameras },
+    }
+    await refreshManifest(run, header)
+    return header
+  }
+  const { clips: _, ...header } = known
+  if (header.data.fingerprint !== data.fingerprint) {
+    throw new RunMismatchError(
+      'data',
+      header.data.fingerprint,
+      data.fingerprint,
+      'Cameras, frames or clouds have changed; restore them or train into another folder',
+    )
+  }
+  const begun = known.clips.length > 0 || (await run.exists(checkpointPath(0)))
+  if (!begun) {
+    await refreshManifest(run, { ...header, config })
+    return { ...header, config }
+  }
+  requireSame(header.config, config, ownSettings)
+  return header
+}
+
+/**
+ * Checks what the run has of a clip: nothing is trained over unless it is to be resumed, and a checkpoint is gone on with
+ * only under the settings that it was made with.
+ */
+export async function checkResumable(
+  run: RunFolder,
+  config: Config,
+  data: TrainingData,
+  clip: number,
+  resume: boolean,
+): Promise<void> {
+  const path = checkpointPath(clip)
+  const finished = await readRecord(run, clip)
+  if (!resume && (finished || (await run.exists(path)))) {
+    throw new RunMismatchError(
+      `clip ${clip}`,
+      finished ? 'finished' : 'begun',
+      'started anew',
+      'Resume it, choose other clips, or train into another folder',
+    )
+  }
+  if (finished || !(await run.exists(path))) return
+  const { position } = parseCheckpoint(path, await run.read(path))
+  if (position.fingerprint !== data.fingerprint)
+    throw new RunMismatchError(
+      'data',
+      position.fingerprint,
+      data.fingerprint,
+      'Restore the data or remove the checkpoint',
+    )
+  requireSame(JSON.parse(position.config), config, ['checkpointing'])
+}
+
+function requireSame(stored: unknown, given: unknown, but: readonly string[]): void {
+  const difference = firstDifference(stored, given, '', but)
+  if (difference) {
+    throw new RunMismatchError(
+      difference.key,
+      JSON.stringify(difference.stored),
+      JSON.stringify(difference.given),
+      'Use the settings of the run (they are in its clipstream.json) or train into another folder',
+    )
+  }
+}
+
+function firstDifference(
+  stored: unknown,
+  given: unknown,
+  key: string,
+  but: readonly string[],
+): { key: string; stored: unknown; given: unknown } | null {
+  if (isTree(stored) && isTree(given)) {
+    for (const name of new Set([...Object.keys(stored), ...Object.keys(given)])) {
+      if (key === '' && but.includes(name)) continue
+      const found = firstDifference(stored[name], given[name], key ? `${key}.${name}` : name, but)
+      if (found) return found
+    }
+    return null
+  }
+  return JSON.stringify(stored) === JSON.stringify(given) ? null : { key, stored, given }
+}

@@ -1,0 +1,157 @@
+import { type Clip, stepsOf, timeOf } from './clips.js'
+import type { Config } from './config.js'
+import type { TrainingData } from './data.js'
+import { NonFiniteError } from './errors.js'
+import { evaluateClip } from './evaluate.js'
+import type { CheckpointEvent, TrainEvent } from './events.js'
+import { type Inheritance, initialState, kindOf } from './initial.js'
+import type { TrainingOperators } from './operators.js'
+import { breathe } from './pause.js'
+import { Progress } from './progress.js'
+import type { RunHeader } from './run.js'
+import { createSampler } from './sampler.js'
+import { ClipSession } from './session.js'
+import type { ClipState } from './state.js'
+import { firstNonFinite, parseCheckpoint, restoreState, stateTensors } from './stream/checkpoint.js'
+import { writeClip } from './stream/clip-files.js'
+import { checkpointPath } from './stream/format.js'
+import { refreshManifest } from './stream/manifest.js'
+import type { RunFolder } from './stream/run-folder.js'
+import type { Targets } from './targets.js'
+
+export interface ClipTask {
+  operators: TrainingOperators
+  targets: Targets
+  data: TrainingData
+  run: RunFolder
+  config: Config
+  header: RunHeader
+  clip: Clip
+  reference: Inheritance | null
+  /** What the field starts from; fresh when null. */
+  field: ClipState['field'] | null
+  extent: number
+  signal: AbortSignal | undefined
+}
+
+/** Trains one clip and puts it into the run. */
+export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'done' | 'aborted'> {
+  const { operators, targets, data, run, config, clip, reference, extent, signal } = task
+  const { device } = operators
+  const started = performance.now()
+  const kind = kindOf(clip.index, config)
+  const path = checkpointPath(clip.index)
+  const checkpoint = (await run.exists(path)) ? parseCheckpoint(path, await run.read(path)) : null
+  const begun = checkpoint
+    ? { state: restoreState(config, checkpoint, reference), outliers: 0 }
+    : await initialState(config, data, clip.index, reference, task.field)
+  const fieldScale = kind === 'source' && config.optimizer.sourceScale === 'one' ? 1 : extent
+  const steps = stepsOf(config.optimizer)
+  const first = checkpoint?.position.iteration ?? 0
+  let lastGood = checkpoint ? first : null
+  device.resetPeak()
+  using session = new ClipSession(operators, config, fieldScale, begun.state, checkpoint)
+  const progress = new Progress(device, clip.index, steps, first)
+
+  yield {
+    type: 'clip-start',
+    clip: clip.index,
+    kind,
+    frames: { start: clip.start, end: clip.end },
+    anchors: { inherited: session.model.inherited, own: session.model.count - session.model.inherited },
+    parameters: session.optimizer.parameters,
+    steps,
+    resumedAt: first,
+  }
+  if (begun.outliers > 0) {
+    const message = `clip ${clip.index}: ${begun.outliers} points lie far from all others and were left out`
+    yield { type: 'warning', message }
+  }
+
+  const trainCameras = data.cameras.flatMap(({ test }, index) => (test ? [] : [index]))
+  const sampler = createSampler({
+    seed: config.sampling.seed,
+    clip: clip.index,
+    cameras: trainCameras.length,
+    frames: clip,
+    repeatLast: config.sampling.repeatLastView,
+  })
+  const viewAt = (i: number) => {
+    const { camera, frame } = sampler.at(i)
+    return { camera: trainCameras[camera]!, colorRow: camera, frame }
+  }
+  const saveCheckpoint = async (iteration: number): Promise<CheckpointEvent> => {
+    const { bytes, nonFinite } = await session.encode(data.fingerprint, iteration)
+    if (nonFinite) throw new NonFiniteError(clip.index, iteration, nonFinite, lastGood)
+    await run.write(path, bytes)
+    lastGood = iteration
+    return { type: 'checkpoint', clip: clip.index, iteration, bytes: bytes.length }
+  }
+
+  for (let i = first; i < steps; i++) {
+    if (signal?.aborted) {
+      progress.requireFinite(await progress.flush(), lastGood)
+      yield await saveCheckpoint(i)
+      yield { type: 'aborted', clip: clip.index, iteration: i }
+      return 'aborted'
+    }
+    data.prefetch?.(Array.from({ length: Math.min(prefetchedViews, steps - i) }, (_, ahead) => viewAt(i + ahead)))
+    const { camera, colorRow, frame } = viewAt(i)
+    const target = await targets.load(camera, frame)
+    const done = i + 1
+    const logs = done % config.checkpointing.logEvery === 0 || done === steps
+    {
+      using scope = device.scope()
+      const time = timeOf(frame, clip, config.clips, 'training')
+      const result = session.step({ view: data.cameras[camera]!.view, time, colorRow, target }, i)
+      progress.add(scope, result, logs ? await data.image(camera, frame) : null)
+    }
+    const growth = await session.growAfter(i)
+    if (growth) yield { type: 'growth', clip: clip.index, iteration: done, ...growth, anchors: session.model.count }
+    if (logs) {
+      const means = progress.requireFinite(await progress.flush(), lastGood)
+      yield progress.event(config, session.optimizer, done, means)
+    }
+    if (config.checkpointing.evaluateAt.includes(done)) {
+      const before = performance.now()
+      const evaluation = await evaluateClip(operators, config, data, session.model, clip, targets, done)
+      if (evaluation) yield evaluation
+      progress.exclude(performance.now() - before)
+    }
+    const { every } = config.checkpointing
+    if (every !== null && done % every === 0 && done < steps) {
+      const before = performance.now()
+      progress.requireFinite(await progress.flush(), lastGood)
+      yield await saveCheckpoint(done)
+      progress.exclude(performance.now() - before)
+    }
+    await breathe()
+  }
+  const state = await session.state()
+  const bad = firstNonFinite(stateTensors(config, state))
+  if (bad) throw new NonFiniteError(clip.index, steps, bad, lastGood)
+  const bytes = await writeClip(run, {
+    config,
+    kind,
+    state,
+    frames: { start: clip.start, end: clip.end },
+    colorCameras: config.colorCompensation.enabled
+      ? trainCameras.map((index) => data.cameras[index]?.name ?? '')
+      : null,
+    training: { steps, loss: progress.lastLoss },
+  })
+  await refreshManifest(run, task.header)
+  await run.remove(path)
+  const seconds = (performance.now() - started) / 1000
+  yield {
+    type: 'clip-end',
+    clip: clip.index,
+    seconds,
+    bytes,
+    loss: progress.lastLoss ?? Number.NaN,
+    peakBytes: device.peakBytes,
+  }
+  return 'done'
+}
+
+const prefetchedViews = 4

@@ -1,0 +1,142 @@
+import { createRandom } from '@clipgstream/tensor'
+import { createWasmDevice, type WasmDevice } from '@clipgstream/tensor/wasm'
+import {
+  ClipOptimizer,
+  type ClipState,
+  type Config,
+  createModel,
+  createTrainingOperators,
+  initialState,
+  lossAndGradient,
+  type PartialConfig,
+  trainStep,
+} from '@clipgstream/trainer'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { tinyConfig, tinyData } from './tiny-data.js'
+
+let device: WasmDevice
+beforeEach(async () => {
+  device = await createWasmDevice({ threads: 1, poison: true })
+})
+afterEach(() => device.dispose())
+
+async function setUp(over: PartialConfig = {}) {
+  const config = tinyConfig(over)
+  const data = tinyData()
+  const operators = await createTrainingOperators(device, config)
+  const { state } = await initialState(config, data, 0, null)
+  jitter(state)
+  const view = data.cameras[1]!.view
+  const target = device.from(await data.image(1, 1), [view.height, view.width, 3])
+  return { config, data, operators, state, example: { view, time: 1 / 3, colorRow: 1, target } }
+}
+
+/** Away from zero features and tiny tables, so that every gradient has something to show. */
+function jitter(state: ClipState): void {
+  const random = createRandom(5)
+  for (const values of [state.own.staticFeatures, state.field.table])
+    for (let i = 0; i < values.length; i++) values[i] = 0.5 * random.normal()
+  for (let i = 0; i < state.own.logScaling.length; i++) state.own.logScaling[i]! += 0.1 * random.normal()
+  if (state.colors) for (let i = 0; i < state.colors.length; i++) state.colors[i]! += 0.05 * random.normal()
+}
+
+async function lossOf(
+  config: Config,
+  operators: Awaited<ReturnType<typeof createTrainingOperators>>,
+  state: ClipState,
+  example: Parameters<typeof lossAndGradient>[4],
+) {
+  using model = createModel(operators, state)
+  using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
+  using _scope = device.scope()
+  const { terms, volume } = lossAndGradient(operators, config, model, optimizer.gradients, example)
+  const [l1, ssim] = await terms.read()
+  const { dssim, volume: weight } = config.loss
+  return (1 - dssim) * l1! + dssim * (1 - ssim!) + weight * (await volume.read())[0]!
+}
+
+describe('the gradient of a whole step', () => {
+  it.each([
+    ['concatenated features', {}],
+    ['added features', { decoders: { combination: 'add' } }],
+    ['colour compensation', { colorCompensation: { enabled: true } }],
+    ['a large volume weight', { loss: { volume: 50, dssim: 0.7 } }],
+  ] as [string, PartialConfig][])('agrees with finite differences with %s', async (_, over) => {
+    const { config, operators, state, example } = await setUp(over)
+    const gradients = new Map<string, Float32Array>()
+    {
+      using model = createModel(operators, state)
+      using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
+      using _scope = device.scope()
+      lossAndGradient(operators, config, model, optimizer.gradients, example)
+      for (const { name, gradient } of optimizer.groups) gradients.set(name, await gradient.read())
+    }
+    const parameters: [string, Float32Array][] = [
+      ['staticFeatures', state.own.staticFeatures],
+      ['logScaling', state.own.logScaling],
+      ['field.table', state.field.table],
+      ['field.w1', state.field.net.w1],
+      ['field.w2', state.field.net.w2],
+      ['opacity.w1', state.decoders[0]!.w1],
+      ['cov.b2', state.decoders[1]!.b2!],
+      ['color.w2', state.decoders[2]!.w2],
+      ['offset.b1', state.decoders[3]!.b1!],
+      ...(state.colors ? [['colors', state.colors] as [string, Float32Array]] : []),
+    ]
+    for (const [name, values] of parameters) {
+      const gradient = gradients.get(name)!
+      // Along the gradient itself, which smooths out the steps of single splats: the derivative is its squared length.
+      const length = Math.hypot(...gradient)
+      expect(length, name).toBeGreaterThan(0)
+      const kept = values.slice()
+      const reach = 2e-3 * Math.max(1, Math.hypot(...kept) / Math.sqrt(kept.length))
+      const at = async (sign: number) => {
+        for (let i = 0; i < values.length; i++) values[i] = kept[i]! + (sign * reach * gradient[i]!) / length
+        return lossOf(config, operators, state, example)
+      }
+      const slope = ((await at(1)) - (await at(-1))) / (2 * reach)
+      values.set(kept)
+      expect(slope / length, name).toBeGreaterThan(0.9)
+      expect(slope / length, name).toBeLessThan(1.1)
+    }
+  })
+})
+
+describe('trainStep', () => {
+  it('lowers the loss and leaks nothing', async () => {
+    const { config, operators, state, example } = await setUp()
+    const before = device.bytesInUse
+    {
+      using model = createModel(operators, state)
+      using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
+      const losses: number[] = []
+      const held = device.bytesInUse
+      for (let i = 0; i < 30; i++) {
+        using _scope = device.scope()
+        losses.push((await trainStep(operators, config, model, optimizer, example, i).terms.read())[0]!)
+      }
+      expect(device.bytesInUse).toBe(held)
+      expect(losses.at(-1)).toBeLessThan(0.75 * losses[0]!)
+    }
+    expect(device.bytesInUse).toBe(before)
+  })
+
+  it('goes on when nothing is visible', async () => {
+    const { config, operators, state, example } = await setUp()
+    using model = createModel(operators, state)
+    using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
+    const away = [-1, 0, 0, 0, 0, 1, 0, 0, 0, 0, -1, -50]
+    using _scope = device.scope()
+    const result = trainStep(
+      operators,
+      config,
+      model,
+      optimizer,
+      { ...example, view: { ...example.view, worldToCamera: away } },
+      0,
+    )
+    expect((await result.visible.count.read())[0]).toBe(0)
+    expect(Number.isFinite((await result.terms.read())[0])).toBe(true)
+    expect(Array.from(await model.staticFeatures.read())).toEqual(Array.from(state.own.staticFeatures))
+  })
+})
