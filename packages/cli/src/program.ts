@@ -8,7 +8,7 @@ interface GlobalFlags {
   json?: boolean
 }
 
-type Action = (terminal: Terminal, ...args: never[]) => Promise<number | void>
+type Action = (terminal: Terminal, ...args: never[]) => Promise<unknown>
 
 /** The command line. Actions set the exit code; what they throw is the caller's to print. */
 export function createProgram(version: string): Command {
@@ -126,6 +126,19 @@ export function createProgram(version: string): Command {
       .addOption(threads())
       .action(run(async () => (await import('./commands/export.js')).exportFrames)),
     'export runs/court --frames 0-9',
+  )
+
+  example(
+    program
+      .command('import')
+      .argument('<history>', "the original's `history` folder: point/, decoder/, FDHash_*.pth")
+      .argument('<run>', 'folder to write the clip stream to')
+      .description('turn a checkpoint of the original into a clip stream')
+      .option('--dataset <folder>', 'take cameras from this dataset, so that render knows views')
+      .option('--clip-size <frames>', 'frames of a clip', parseCount, 10)
+      .option('--wrapping', 'the grid was trained by a tiny-cuda-nn before June 2025')
+      .action(run(async () => (await import('./commands/import.js')).importCheckpoint)),
+    'import output/history runs/imported --dataset DATASET',
   )
   return program
 }

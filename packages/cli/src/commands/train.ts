@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { createImageStore, openDataset } from '@clipgstream/io'
 import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
 import { type DeviceName, selectDevice } from '@clipgstream/tensor'
-import { type Config, resolveConfig, type TrainEvent, train, trainingData } from '@clipgstream/trainer'
+import {
+  type Config,
+  datasetOptions as configured,
+  resolveConfig,
+  type TrainEvent,
+  train,
+  trainingData,
+} from '@clipgstream/trainer'
 import { createLogWriter, openRunFolder } from '@clipgstream/trainer/node'
 import { CommandError } from '../command-error.js'
 import { type DataFlags, datasetOptions } from '../data.js'
@@ -28,12 +35,11 @@ export async function trainCommand(
   flags: TrainFlags,
 ): Promise<number> {
   const config = await effectiveConfig(flags)
+  const { frames, allowGaps } = datasetOptions(flags)
   const dataset = await openDataset(nodeFolder(path), {
-    ...datasetOptions(flags),
-    clipSize: config.clips.size,
-    downsample: config.sampling.downsample,
-    flooredFocal: config.sampling.focal === 'floored',
-    ...(config.sampling.testEvery !== null && { hold: config.sampling.testEvery }),
+    ...configured(config),
+    ...(frames && { frames }),
+    ...(allowGaps && { allowGaps }),
   })
   for (const { severity, message } of dataset.problems) terminal.line(`${severity}: ${message}`)
   using device = await selectDevice(flags.device, { ...(flags.threads && { threads: flags.threads }) })
@@ -71,7 +77,8 @@ async function effectiveConfig(flags: TrainFlags): Promise<Config> {
   const overrides = [
     ...(flags.clipSize !== undefined ? [`clips.size=${flags.clipSize}`] : []),
     ...(flags.downsample !== undefined ? [`sampling.downsample=${flags.downsample}`] : []),
-    ...(flags.hold !== undefined ? [`sampling.testEvery=${flags.hold}`] : []),
+    ...(flags.hold !== undefined ? [`sampling.hold=${flags.hold}`] : []),
+    ...(flags.testCameras ? [`sampling.testCameras=${JSON.stringify(flags.testCameras)}`] : []),
     ...(flags.iterations !== undefined ? [`optimizer.iterations=${flags.iterations}`] : []),
     ...(flags.seed !== undefined ? [`sampling.seed=${flags.seed}`] : []),
     ...(flags.set ?? []),
