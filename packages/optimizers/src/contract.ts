@@ -38,8 +38,8 @@ export interface AdamStep {
  * Moments below the least normal f32 (1.2e-38) become zero: decay would leave them in denormal numbers for ever, which are
  * slow on some processors.
  *
- * Devices agree within 1e-6 relative plus 1e-6 learningRate for parameters and 1e-6 relative for moments (one step from equal
- * states; each has a few f32 roundings).
+ * Tolerance between devices, one step from equal states: parameters 1e-6 relative plus 1e-6 learningRate, v 1e-6 relative, m 1e-6
+ * relative to the larger of its two terms, which may cancel (each has a few f32 roundings).
  */
 export interface Adam {
   /** Zero moments. They belong to the scope that is open. */
