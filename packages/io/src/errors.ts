@@ -54,6 +54,11 @@ export class OptionError extends IoError {
 
 /** A short, printable form of a value found in a file. */
 export function shown(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  if (Array.isArray(value)) return shorten(`[${value.join(', ')}]`)
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return shorten(typeof value === 'string' ? JSON.stringify(value) : String(value))
+}
+
+function shorten(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }

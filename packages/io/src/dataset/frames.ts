@@ -31,19 +31,29 @@ export interface FoundImages {
   readonly hasMasks: boolean
 }
 
-/** Finds each camera's image and mask in every frame, by name without extension. */
+/**
+ * Finds each camera's image and mask by name without extension, in frames [first, end); other frames are not looked at
+ * and have null paths.
+ */
 export async function findImages(
   vfs: Vfs,
   frames: readonly DatasetFrame[],
+  [first, end]: readonly [first: number, end: number],
   cameras: readonly string[],
   problems: Problem[],
 ): Promise<FoundImages> {
+  const nothing = cameras.map(() => null)
   const indices = new Map(cameras.map((name, index) => [name, index]))
   const missing = new Tally()
   const extra = new Tally()
   const images: (string | null)[][] = []
   const masks: (string | null)[][] = []
-  for (const { folder } of frames) {
+  for (const { index: frame, folder } of frames) {
+    if (frame < first || frame >= end) {
+      images.push(nothing)
+      masks.push(nothing)
+      continue
+    }
     const found = await matchFolder(vfs, joinPath(folder, 'images'), indices, problems)
     cameras.forEach((name, index) => {
       if (found.paths[index] === null) missing.add(name, folder)
@@ -52,15 +62,15 @@ export async function findImages(
     images.push(found.paths)
     masks.push((await matchFolder(vfs, joinPath(folder, 'masks'), indices, problems)).paths)
   }
-  for (const [name, where] of missing.entries(frames.length)) {
+  for (const [name, where] of missing.entries(end - first)) {
     const message = `camera ${name} lacks an image in ${where}; add it, or take the camera out of the model`
     problems.push({ severity: 'error', code: 'missing-image', message, gap: true })
   }
-  for (const [name, where] of extra.entries(frames.length)) {
+  for (const [name, where] of extra.entries(end - first)) {
     const message = `image ${name} in ${where} belongs to no camera of the model; it is not used`
     problems.push({ severity: 'warning', code: 'extra-image', message })
   }
-  const flat = masks.flat()
+  const flat = masks.slice(first, end).flat()
   const without = flat.filter((path) => path === null).length
   const hasMasks = without < flat.length
   if (hasMasks && without > 0) {

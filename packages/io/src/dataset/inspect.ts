@@ -57,7 +57,7 @@ export async function inspectDataset(vfs: Vfs, options: DatasetOptions = {}): Pr
     resolutions.set(source, entry)
   }
   const frameBytes = cameras.reduce((sum, { view }) => sum + view.width * view.height * 3, 0)
-  const paths = found.images.flat()
+  const paths = clips.flatMap(({ start, end }) => found.images.slice(start, end).flat())
   return {
     name: dataset.name,
     usable: !problems.some(({ severity, gap }) => severity === 'error' && !(gap && options.allowGaps)),

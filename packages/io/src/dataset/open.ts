@@ -64,7 +64,8 @@ export async function surveyDataset(
   const frames = await findFrames(vfs, problems)
   const clipSize = options.clipSize ?? meta.clipSize ?? 10
   const clips = await findClips(vfs, frames.length, clipSize, options, problems)
-  const found = await findImages(vfs, frames, names, problems)
+  const range = options.frames ?? [0, frames.length]
+  const found = await findImages(vfs, frames, range, names, problems)
   const dataset = {
     name: vfs.label,
     vfs,

@@ -12,6 +12,7 @@ export function splitCameras(
 ): Set<string> {
   const bad = (message: string) => problems.push({ severity: 'error', code: 'bad-split', message })
   const test = new Set<string>()
+  if (names.length === 0) return test
   const pick = (item: string | number, order: readonly string[], from: string) => {
     const name = typeof item === 'number' ? order[item] : item
     const found =
@@ -26,7 +27,7 @@ export function splitCameras(
     const hold = options.hold ?? 10
     for (let i = 0; i < names.length; i += hold) test.add(names[i] ?? '')
   }
-  if (names.length > 0 && test.size === names.length) {
+  if (test.size === names.length) {
     bad(`all ${names.length} cameras are test cameras; name the test cameras, or none, to leave some for training`)
   }
   return test

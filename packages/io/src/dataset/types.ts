@@ -47,7 +47,10 @@ export interface DatasetOptions {
   readonly hold?: number
   /** Focal lengths become floor(f / downsample), as in the original (for comparisons with it). Default false. */
   readonly flooredFocal?: boolean
-  /** Use only frames [first, end) of the sequence; clips keep their numbers. `first` must begin a clip. */
+  /**
+   * Use only frames [first, end) of the sequence: others are not looked at and have no images. Clips keep their numbers;
+   * `first` must begin a clip.
+   */
   readonly frames?: readonly [first: number, end: number]
   /** Accept missing images and clouds: such views and clouds are null. Default false. */
   readonly allowGaps?: boolean

@@ -32,11 +32,13 @@ export function nodeFolder(path: string): Vfs {
       }
       return sortEntries(found)
     },
-    exists: (inside) =>
-      access(at(inside), constants.F_OK).then(
+    async exists(inside) {
+      const path = at(inside)
+      return access(path, constants.F_OK).then(
         () => true,
         () => false,
-      ),
+      )
+    },
     async size(inside) {
       const info = await stat(at(inside)).catch((cause) => missing(inside, cause))
       if (!info.isFile()) throw new MissingFileError(root, normalizePath(inside))

@@ -10,8 +10,13 @@ const mostPixels = 2 ** 28
 export function createNodeDecoder(): ImageDecoder {
   return {
     async decode(bytes, file, size) {
-      const input = sharp(bytes, { ignoreIcc: true, autoOrient: false, failOn: 'error', limitInputPixels: mostPixels })
       try {
+        const input = sharp(bytes, {
+          ignoreIcc: true,
+          autoOrient: false,
+          failOn: 'error',
+          limitInputPixels: mostPixels,
+        })
         const { depth = 'uchar' } = await input.metadata()
         if (depth !== 'uchar' && depth !== 'ushort') {
           throw new FormatError(file, 'image', '8 or 16 bits a channel', depth)

@@ -47,7 +47,7 @@ export function readNpy(bytes: Uint8Array, file = 'npy'): NamedArray {
     throw new FormatError(
       file,
       'data',
-      `${size} bytes for ${dtype} [${shape.join(', ')}]`,
+      `${Number.isNaN(size) ? 'less than 2^53' : size} bytes for ${dtype} [${shape.join(', ')}]`,
       `${bytes.length - dataStart}`,
     )
   }

@@ -48,11 +48,11 @@ export function subfolder(vfs: Vfs, folder: string): Vfs {
   const inside = (path: string) => joinPath(folder, normalizePath(path))
   return {
     label: `${vfs.label}/${normalizePath(folder)}`,
-    list: (path) => vfs.list(inside(path)),
-    exists: (path) => vfs.exists(inside(path)),
-    size: (path) => vfs.size(inside(path)),
-    read: (path) => vfs.read(inside(path)),
-    readRange: (path, start, end) => vfs.readRange(inside(path), start, end),
+    list: async (path) => vfs.list(inside(path)),
+    exists: async (path) => vfs.exists(inside(path)),
+    size: async (path) => vfs.size(inside(path)),
+    read: async (path) => vfs.read(inside(path)),
+    readRange: async (path, start, end) => vfs.readRange(inside(path), start, end),
   }
 }
 
