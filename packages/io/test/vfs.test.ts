@@ -117,6 +117,7 @@ describe.each(Object.entries(sources))('%s', (_, open) => {
     expect(await failure(() => vfs.read('b/nothing'))).toMatch(/^MissingFileError: .* has no b\/nothing$/)
     expect(await failure(() => vfs.list('nothing'))).toMatch(/^MissingFileError/)
     expect(await failure(() => vfs.size('b'))).toMatch(/^MissingFileError/)
+    expect(await failure(() => vfs.read('b'))).toMatch(/^MissingFileError/)
     expect(await failure(() => vfs.readRange('a.txt', 3, 1))).toMatch(/range must be whole numbers/)
     for (const path of ['../a', 'b/../../a', '/etc/passwd', 'C:\\a', 'b\\a', 'a\0b', 'c:/x']) {
       expect(await failure(() => vfs.read(path))).toMatch(/^PathError/)

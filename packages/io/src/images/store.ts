@@ -20,7 +20,10 @@ export interface ImageStoreOptions {
 export interface ImageStore {
   /** Bytes of images held or being decoded. */
   readonly bytesInUse: number
-  /** The image of a view, at the size of its camera's `view`. The data are shared: do not write to them. */
+  /**
+   * The image of a view, at the size of its camera's `view`. The data are shared: do not write to them. Images that were
+   * asked for and are not there yet may exceed `maxBytes`; `stream` never asks for more than fits.
+   */
   get(camera: number, frame: number): Promise<RgbImage>
   /**
    * The images of these views in this order, decoded ahead as far as memory and concurrency allow. The order may be

@@ -1,10 +1,13 @@
 import { constants } from 'node:fs'
-import { access, open, readdir, readFile, stat } from 'node:fs/promises'
+import { access, open, readdir, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { MissingFileError } from '../errors.js'
 import { normalizePath } from '../vfs/path.js'
 import { checkRange, sortEntries, type Vfs, type VfsEntry } from '../vfs/vfs.js'
 import { isLeftover } from './atomic.js'
+
+/** One read call takes at most 2 GiB. */
+const mostAtOnce = 2 ** 30
 
 /** A folder on disk. Links are followed. Leftovers of killed writes are not listed. */
 export function nodeFolder(path: string): Vfs {
@@ -18,6 +21,24 @@ export function nodeFolder(path: string): Vfs {
       throw new MissingFileError(root, clean === '' ? root : clean, { cause })
     }
     throw cause
+  }
+  const readPart = async (inside: string, start: number, end: number): Promise<Uint8Array> => {
+    checkRange(start, end)
+    const handle = await open(at(inside), 'r').catch((cause) => missing(inside, cause))
+    try {
+      const info = await handle.stat()
+      if (!info.isFile()) throw new MissingFileError(root, normalizePath(inside))
+      const bytes = new Uint8Array(Math.max(0, Math.min(end, info.size) - start))
+      for (let done = 0; done < bytes.length; ) {
+        const length = Math.min(bytes.length - done, mostAtOnce)
+        const { bytesRead } = await handle.read(bytes, done, length, start + done)
+        if (bytesRead === 0) return bytes.subarray(0, done)
+        done += bytesRead
+      }
+      return bytes
+    } finally {
+      await handle.close()
+    }
   }
   return {
     label,
@@ -44,26 +65,7 @@ export function nodeFolder(path: string): Vfs {
       if (!info.isFile()) throw new MissingFileError(root, normalizePath(inside))
       return info.size
     },
-    async read(inside) {
-      const bytes = await readFile(at(inside)).catch((cause) => missing(inside, cause))
-      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    },
-    async readRange(inside, start, end) {
-      checkRange(start, end)
-      const handle = await open(at(inside), 'r').catch((cause) => missing(inside, cause))
-      try {
-        const { size } = await handle.stat()
-        const bytes = new Uint8Array(Math.max(0, Math.min(end, size) - start))
-        let done = 0
-        while (done < bytes.length) {
-          const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done)
-          if (bytesRead === 0) return bytes.subarray(0, done)
-          done += bytesRead
-        }
-        return bytes
-      } finally {
-        await handle.close()
-      }
-    },
+    read: async (inside) => readPart(inside, 0, Number.MAX_SAFE_INTEGER),
+    readRange: readPart,
   }
 }

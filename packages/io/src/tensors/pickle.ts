@@ -35,7 +35,7 @@ export class PickleDict {
   readonly entries = new Map<PickleValue, PickleValue>()
 }
 
-export interface PickleLimits {
+export interface PickleCalls {
   /** Makes the result of a call, or throws. */
   call(name: string, args: PickleTuple, where: string): PickleValue
 }
@@ -48,7 +48,7 @@ const mostValues = 1_000_000
  * Runs the few opcodes that a tensor dictionary needs, on data only: names are text, calls go to `call`, and everything
  * else (REDUCE of other names, INST, OBJ, NEWOBJ, EXT, PERSID...) is an error. Size, stack and memo are bounded.
  */
-export function runPickle(bytes: Uint8Array, file: string, { call }: PickleLimits): PickleValue {
+export function runPickle(bytes: Uint8Array, file: string, { call }: PickleCalls): PickleValue {
   if (bytes.length > longestPickle) {
     throw new FormatError(file, 'pickle', `at most ${longestPickle} bytes`, `${bytes.length}`)
   }

@@ -59,11 +59,13 @@ export function subfolder(vfs: Vfs, folder: string): Vfs {
 /** Paths of all files below `folder`, depth first, in natural order. */
 export async function listFiles(vfs: Vfs, folder = ''): Promise<string[]> {
   const files: string[] = []
-  for (const { name, kind } of await vfs.list(folder)) {
-    const path = joinPath(folder, name)
-    if (kind === 'file') files.push(path)
-    else files.push(...(await listFiles(vfs, path)))
+  const walk = async (path: string): Promise<void> => {
+    for (const { name, kind } of await vfs.list(path)) {
+      if (kind === 'file') files.push(joinPath(path, name))
+      else await walk(joinPath(path, name))
+    }
   }
+  await walk(folder)
   return files
 }
 
