@@ -34,6 +34,19 @@ export class RunMismatchError extends ClipgstreamError {
   }
 }
 
+/** A clip would be trained over. */
+export class RunExistsError extends ClipgstreamError {
+  constructor(
+    readonly clip: number,
+    readonly state: 'finished' | 'begun',
+  ) {
+    super(
+      `clip ${clip} has been ${state === 'finished' ? 'trained' : 'begun'} in this run; ` +
+        'resume the run, choose other clips, or train into another folder',
+    )
+  }
+}
+
 /** A loss or a parameter stopped being a finite number; the last checkpoint before it is kept. */
 export class NonFiniteError extends ClipgstreamError {
   constructor(

@@ -2,7 +2,14 @@ export { type Clip, clipsOf, stepsOf, timeOf } from './clips.js'
 export { type Config, configSchema, type PartialConfig } from './config.js'
 export type { TrainingCamera, TrainingData } from './data.js'
 export { datasetOptions, trainingData } from './dataset.js'
-export { ClipStreamError, ConfigError, NonFiniteError, RunMismatchError, TrainingDataError } from './errors.js'
+export {
+  ClipStreamError,
+  ConfigError,
+  NonFiniteError,
+  RunExistsError,
+  RunMismatchError,
+  TrainingDataError,
+} from './errors.js'
 export type {
   AbortedEvent,
   CameraScore,

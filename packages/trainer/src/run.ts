@@ -1,6 +1,6 @@
 import type { Config } from './config.js'
 import type { TrainingData } from './data.js'
-import { RunMismatchError } from './errors.js'
+import { RunExistsError, RunMismatchError } from './errors.js'
 import { isTree } from './merge.js'
 import { parseCheckpoint } from './stream/checkpoint.js'
 import { type ClipStreamManifest, checkpointPath, formatVersion } from './stream/format.js'
@@ -62,12 +62,7 @@ export async function checkResumable(
   const path = checkpointPath(clip)
   const finished = await readRecord(run, clip)
   if (!resume && (finished || (await run.exists(path)))) {
-    throw new RunMismatchError(
-      `clip ${clip}`,
-      finished ? 'finished' : 'begun',
-      'started anew',
-      'Resume it, choose other clips, or train into another folder',
-    )
+    throw new RunExistsError(clip, finished ? 'finished' : 'begun')
   }
   if (finished || !(await run.exists(path))) return
   const { position } = parseCheckpoint(path, await run.read(path))
