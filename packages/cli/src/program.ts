@@ -140,5 +140,16 @@ export function createProgram(version: string): Command {
       .action(run(async () => (await import('./commands/import.js')).importCheckpoint)),
     'import output/history runs/imported --dataset DATASET',
   )
+
+  example(
+    program
+      .command('lpips-weights')
+      .argument('<net>', 'alex, squeeze or vgg')
+      .argument('<files...>', "torchvision's backbone and the heads of LPIPS v0.1 (.pth), or their raw floats (.json)")
+      .description('convert the official LPIPS weights for eval')
+      .option('--out <folder>', 'where to put them (default: ~/.cache/clipgstream/lpips)')
+      .action(run(async () => (await import('./commands/lpips-weights.js')).lpipsWeights)),
+    'lpips-weights alex alexnet-owt-7be5be79.pth alex.pth',
+  )
   return program
 }

@@ -159,25 +159,37 @@ export async function loadImage(dataset: Dataset, decoder: ImageDecoder, view: V
 }
 
 export interface Mask extends Size {
-  /** [height, width] 1 where something moves, else 0 */
+  /** [height, width] values as stored: 255 moves, 128 stands still in changing light, 0 stands still */
   readonly data: Uint8Array
 }
 
-/** The mask of a view at the size of its camera's `view`: 1 where it is brighter than half; null where there is none. */
+/** The mask of a view, by nearest pixel at the size of its camera's `view`; null where there is none. */
 export async function loadMask(dataset: Dataset, decoder: ImageDecoder, view: ViewIndex): Promise<Mask | null> {
   cameraOf(dataset, view.camera)
   const path = dataset.maskPath(view.camera, view.frame)
   if (path === null) return null
-  const { width, height, data } = await decodeChecked(dataset, decoder, path, view.camera)
+  const { width, height } = cameraOf(dataset, view.camera).view
+  const source = await decodeChecked(dataset, decoder, path, view.camera, false)
   const mask = new Uint8Array(width * height)
-  for (let i = 0; i < mask.length; i++) mask[i] = data[i * 3]! > 127 ? 1 : 0
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * source.height) / height) * source.width
+    for (let x = 0; x < width; x++) {
+      mask[y * width + x] = source.data[(row + Math.floor(((x + 0.5) * source.width) / width)) * 3]!
+    }
+  }
   return { width, height, data: mask }
 }
 
-async function decodeChecked(dataset: Dataset, decoder: ImageDecoder, path: string, index: number): Promise<RgbImage> {
+async function decodeChecked(
+  dataset: Dataset,
+  decoder: ImageDecoder,
+  path: string,
+  index: number,
+  resize = true,
+): Promise<RgbImage> {
   const { name, sourceWidth, sourceHeight, view } = cameraOf(dataset, index)
-  const resized = view.width !== sourceWidth || view.height !== sourceHeight
-  const target = { width: view.width, height: view.height }
+  const resized = resize && (view.width !== sourceWidth || view.height !== sourceHeight)
+  const target = resized ? { width: view.width, height: view.height } : { width: sourceWidth, height: sourceHeight }
   const bytes = await dataset.vfs.read(path)
   const size = probeImageSize(bytes)
   if (size && (size.width !== sourceWidth || size.height !== sourceHeight)) {
