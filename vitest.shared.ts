@@ -12,9 +12,9 @@ function workspacePackages(): Plugin {
     name: 'workspace-packages',
     enforce: 'pre',
     resolveId(source) {
-      const match = /^@clipgstream\/([^/]+)(\/.+)?$/.exec(source)
+      const match = /^(?:@clipgstream\/([^/]+)|clipgstream)(\/.+)?$/.exec(source)
       if (!match) return null
-      const base = new URL(`./packages/${match[1]}/`, import.meta.url)
+      const base = new URL(`./packages/${match[1] ?? 'cli'}/`, import.meta.url)
       const manifest = JSON.parse(readFileSync(new URL('package.json', base), 'utf8')) as {
         exports: Record<string, Target>
       }

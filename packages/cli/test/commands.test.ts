@@ -1,0 +1,130 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readGaussianPly } from '@clipgstream/io'
+import { CommandError, createProgram } from 'clipgstream'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+
+const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'clipgstream-cli-'))
+const run = join(folder, 'run')
+// Few, small steps: what is tested is that the commands work together, not what they learn.
+const small = ['--preset', 'mini', '--iterations', '3', '--downsample', '4', '--threads', '1', '--device', 'wasm']
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Runs a command line in this process and returns what it printed; commander must not exit the process. */
+async function clipgstream(...args: string[]): Promise<string> {
+  const written: string[] = []
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    written.push(String(text))
+    return true
+  })
+  process.exitCode = undefined
+  try {
+    const program = createProgram('0.0.0')
+    for (const command of [program, ...program.commands]) {
+      command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: (text) => written.push(text) })
+    }
+    await program.parseAsync(['node', 'clipgstream', ...args])
+  } finally {
+    spy.mockRestore()
+  }
+  return written.join('')
+}
+
+function events(text: string): { type: string; [key: string]: unknown }[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+}
+
+describe('from dataset to results', () => {
+  beforeAll(async () => {
+    await clipgstream('train', sample, run, ...small)
+  })
+
+  it('trains both clips and keeps the effective settings', () => {
+    const manifest = JSON.parse(readFileSync(join(run, 'clipstream.json'), 'utf8'))
+    expect(manifest.clips.map(({ kind }: { kind: string }) => kind)).toEqual(['reference', 'source'])
+    expect(manifest.config.optimizer.iterations).toBe(3)
+    expect(readdirSync(run).some((name) => name.startsWith('events.out.tfevents'))).toBe(true)
+  })
+
+  it('skips finished clips with --resume, and says what is wrong without', async () => {
+    const said = events(await clipgstream('--json', 'train', sample, run, ...small, '--resume'))
+    expect(said.filter(({ type }) => type === 'clip-skip')).toHaveLength(2)
+    await expect(clipgstream('train', sample, run, ...small)).rejects.toThrow(/resume/)
+  })
+
+  it('renders, evaluates, encodes and exports', async () => {
+    await clipgstream('render', run, '--frames', '3,13', '--threads', '1')
+    await clipgstream('render', run, '--path', 'orbit', '--steps', '3', '--frames', '5', '--threads', '1')
+    expect(readdirSync(join(run, 'test', 'renders')).sort()).toEqual(['orbit', 'view000', 'view008'])
+    expect(readdirSync(join(run, 'test', 'renders', 'view000'))).toEqual(['00003.png', '00013.png'])
+
+    const said = events(await clipgstream('--json', 'eval', run, sample, '--threads', '1'))
+    expect(said.filter(({ type }) => type === 'frame')).toHaveLength(4)
+    expect(readFileSync(join(run, 'test', 'view008.csv'), 'utf8')).toMatch(/^avg,/m)
+    expect(readFileSync(join(run, 'test', 'report.html'), 'utf8')).toContain('<svg')
+
+    await clipgstream('video', run, '--views', 'orbit')
+    expect(
+      readFileSync(join(run, 'test', 'videos', 'orbit.mp4'))
+        .subarray(4, 8)
+        .toString(),
+    ).toBe('ftyp')
+
+    await clipgstream('export', run, '--frames', '3', '--threads', '1')
+    const cloud = readGaussianPly(new Uint8Array(readFileSync(join(run, 'export', '00003.ply'))), '00003.ply')
+    expect(cloud.opacities.length).toBeGreaterThan(7500)
+  })
+
+  it('names what is not there', async () => {
+    await expect(clipgstream('render', run, '--views', 'view099')).rejects.toThrow(/no camera view099; it has view000/)
+    await expect(clipgstream('render', run, '--frames', '20')).rejects.toThrow(/no frame 20; it has 0 to 19/)
+    await expect(clipgstream('video', run, '--views', 'spiral')).rejects.toThrow(CommandError)
+    await expect(clipgstream('eval', folder, sample)).rejects.toThrow(/no clipstream.json/)
+    await expect(clipgstream('render', folder)).rejects.toThrow(/clipstream.json/)
+  })
+})
+
+describe('the command line', () => {
+  it('inspects datasets, good and bad', async () => {
+    expect(await clipgstream('inspect', sample)).toContain('can be used')
+    expect(await clipgstream('inspect', folder)).toContain('cannot be used')
+    expect(process.exitCode).toBe(1)
+    process.exitCode = undefined
+  })
+
+  it('reports the devices', async () => {
+    const [found] = events(await clipgstream('--json', 'doctor'))
+    expect(found?.['device']).toMatch(/^wasm/)
+  })
+
+  it('refuses settings and devices that do not exist, by name', async () => {
+    const other = join(folder, 'other')
+    await expect(clipgstream('train', sample, other, '--set', 'grid.level=3')).rejects.toThrow(
+      /did you mean grid.levels/,
+    )
+    await expect(clipgstream('train', sample, other, '--device', 'webgpu')).rejects.toThrow(/webgpu/)
+    await expect(clipgstream('train', sample, other, '--clips', '7', ...small)).rejects.toThrow(/no clip 7/)
+    const file = join(folder, 'broken.json')
+    writeFileSync(file, '{')
+    await expect(clipgstream('train', sample, other, '--config', file)).rejects.toThrow(/broken.json is not JSON/)
+    expect(existsSync(join(other, 'clipstream.json'))).toBe(false)
+  })
+
+  it('shows help with examples for every command', async () => {
+    for (const { name } of createProgram('0.0.0').commands.map((command) => ({ name: command.name() }))) {
+      const text: string[] = []
+      const program = createProgram('0.0.0')
+      const command = program.commands.find((known) => known.name() === name)
+      command?.exitOverride().configureOutput({ writeOut: (part) => text.push(part) })
+      await expect(program.parseAsync(['node', 'clipgstream', name, '--help'])).rejects.toThrow()
+      expect(text.join('')).toContain('Examples:')
+    }
+  })
+})
