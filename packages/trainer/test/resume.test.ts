@@ -138,7 +138,7 @@ describe('a run that is killed', () => {
       `[RunMismatchError: this run was made with optimizer.rates.scaling 0.007, not 0.1. Use the settings of the run (they are in its clipstream.json) or train into another folder]`,
     )
     await expect(attempt({ run, config }, false)).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[RunMismatchError: this run was made with clip 0 begun, not started anew. Resume it, choose other clips, or train into another folder]`,
+      `[RunExistsError: clip 0 has been begun in this run; resume the run, choose other clips, or train into another folder]`,
     )
     await attempt({ run, config: tinyConfig({ checkpointing: { every: 2, logEvery: 20, evaluateAt: [] } }) })
   })
@@ -154,7 +154,7 @@ describe('a run that is killed', () => {
       const memory = await wholeRun(config)
       for (const [path, content] of Object.entries(memory))
         expect(Buffer.from(await run.read(path)).toString('base64'), path).toBe(content)
-      expect((await readdir(folder)).sort()).toEqual(['checkpoints', 'clips', 'clipstream.json', 'reference'])
+      expect((await readdir(folder)).sort()).toEqual(['clips', 'clipstream.json', 'reference'])
     } finally {
       await rm(folder, { recursive: true })
     }
