@@ -52,7 +52,9 @@ describe('allocation', () => {
       using all = device.empty([room], 'u8')
       expect(device.bytesInUse).toBe(room)
       expect(all.byteLength).toBe(room)
-      expect(() => device.empty([1])).toThrowErrorMatchingInlineSnapshot(`[OutOfMemoryError: device wasm is out of memory: asked for 64 bytes, in use 63.9 MiB of 64.0 MiB, largest free block 0 bytes. Use a smaller preset, fewer anchors or a smaller image]`)
+      expect(() => device.empty([1])).toThrowErrorMatchingInlineSnapshot(
+        `[OutOfMemoryError: device wasm is out of memory: asked for 64 bytes, in use 63.9 MiB of 64.0 MiB, largest free block 0 bytes. Use a smaller preset, fewer anchors or a smaller image]`,
+      )
     }
     using _low = device.empty([room - 4096], 'u8')
     using high = device.empty([4096], 'u8')
@@ -76,12 +78,18 @@ describe('allocation', () => {
   })
 
   it('rejects limits and sizes that make no sense', async () => {
-    await expect(createWasmDevice({ memoryLimit: 2 ** 33 })).rejects.toThrowErrorMatchingInlineSnapshot(`[ArgumentError: createWasmDevice: memoryLimit must be in [131072, 4294967296], got 8589934592]`)
+    await expect(createWasmDevice({ memoryLimit: 2 ** 33 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: createWasmDevice: memoryLimit must be in [131072, 4294967296], got 8589934592]`,
+    )
     await expect(createWasmDevice({ memoryLimit: 1000 })).rejects.toThrow(ArgumentError)
-    await expect(createWasmDevice({ threads: 0 })).rejects.toThrowErrorMatchingInlineSnapshot(`[ArgumentError: createWasmDevice: threads must be a positive integer, got 0]`)
+    await expect(createWasmDevice({ threads: 0 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: createWasmDevice: threads must be a positive integer, got 0]`,
+    )
     await expect(createWasmDevice({ scratchBytes: 100 })).rejects.toThrow(/multiple of 64/)
     await expect(createWasmDevice({ threads: 1, memoryLimit: 1 << 20 })).rejects.toThrow(OutOfMemoryError)
-    expect(() => device.empty([2, -1], 'f32', 'means')).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: empty: shape of means must be non-negative integers, got [2, -1]]`)
+    expect(() => device.empty([2, -1], 'f32', 'means')).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: empty: shape of means must be non-negative integers, got [2, -1]]`,
+    )
     expect(() => device.empty([1.5])).toThrow(ArgumentError)
     using none = device.empty([0, 3])
     expect(none.size).toBe(0)
@@ -95,13 +103,17 @@ describe('tensors', () => {
     expect([...(await tensor.read())]).toEqual([0, 0, 0, 7, 8, 0])
     expect([...(await device.read(tensor, 3, 2))]).toEqual([7, 8])
     expect([...(await device.read(tensor, 5))]).toEqual([0])
-    expect(() => device.write(tensor, Int32Array.of(1, 2), 5)).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: write: range must be within the 6 elements of tensor, got [5, 7)]`)
+    expect(() => device.write(tensor, Int32Array.of(1, 2), 5)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: write: range must be within the 6 elements of tensor, got [5, 7)]`,
+    )
     await expect(device.read(tensor, 0.5, 1)).rejects.toThrow(ArgumentError)
     await expect(device.read(tensor, 0, 7)).rejects.toThrow(ArgumentError)
     // @ts-expect-error: other element type
     expect(() => device.write(tensor, Float32Array.of(1))).toThrow(DTypeError)
     // @ts-expect-error: no dtype has this array class
-    expect(() => device.from(Float64Array.of(1))).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: from: data must be one of Float32Array, Uint16Array, Int32Array, Uint32Array, Uint8Array, got Float64Array]`)
+    expect(() => device.from(Float64Array.of(1))).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: from: data must be one of Float32Array, Uint16Array, Int32Array, Uint32Array, Uint8Array, got Float64Array]`,
+    )
   })
 
   it('are copied whole', async () => {
@@ -125,7 +137,9 @@ describe('tensors', () => {
     expect(view.disposed).toBe(true)
     await expect(view.read()).rejects.toThrow(DisposedError)
     expect(() => view.reshape([6])).toThrow(DisposedError)
-    expect(() => device.fill(view, 0)).toThrowErrorMatchingInlineSnapshot(`[DisposedError: tensor tensor has been disposed; keep it alive until its last use]`)
+    expect(() => device.fill(view, 0)).toThrowErrorMatchingInlineSnapshot(
+      `[DisposedError: tensor tensor has been disposed; keep it alive until its last use]`,
+    )
     // Freed once: the next two tensors do not share its memory.
     using a = device.empty([6])
     using b = device.empty([6])

@@ -1,3 +1,5 @@
+import { BlockScope, BlockTensor } from '../block.js'
+import { checkCopy, checkExtents, checkRange, dtypeOf } from '../check.js'
 import { type ArrayOf, arrayClass, bytesPerElement, type DType, type Shape, sizeOf, toF16 } from '../dtype.js'
 import {
   ArgumentError,
@@ -13,7 +15,6 @@ import { Allocator } from './allocator.js'
 import type { Host } from './host.js'
 import { reservedBytes } from './layout.js'
 import { type Kernel, ThreadPool } from './pool.js'
-import { WasmScope, WasmTensor } from './tensor.js'
 
 const page = 65536
 const addressSpace = 65536 * page
@@ -40,7 +41,7 @@ export type KernelArgument = Tensor | number | boolean | null
 /** The reference device: AssemblyScript kernels over one shared memory. Launches have finished when they return. */
 export class WasmDevice implements Device {
   readonly kind = 'wasm'
-  readonly #scopes: WasmScope[] = []
+  readonly #scopes: BlockScope[] = []
   readonly #modules = new Map<string, Promise<WasmModule>>()
 
   private constructor(
@@ -100,13 +101,11 @@ export class WasmDevice implements Device {
   }
 
   empty<D extends DType = 'f32'>(shape: Shape, dtype: D = 'f32' as D, name = 'tensor'): Tensor<D> {
-    if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
-      throw new ArgumentError('empty', `shape of ${name}`, `[${shape.join(', ')}]`, 'non-negative integers')
-    }
+    checkExtents(name, shape)
     if (this.pool.disposed) throw new DisposedError(`device ${this.label}`)
     const bytes = sizeOf(shape) * bytesPerElement(dtype)
     const at = this.allocator.allocate(bytes)
-    const tensor = new WasmTensor(this, dtype, [...shape], name, at, () => this.allocator.free(at, bytes))
+    const tensor = new BlockTensor(this, dtype, [...shape], name, at, () => this.allocator.free(at, bytes))
     if (this.poison) new Uint8Array(this.memory.buffer, at, bytes).fill(255)
     this.#scopes.at(-1)?.add(tensor)
     return tensor
@@ -141,8 +140,7 @@ export class WasmDevice implements Device {
   }
 
   copy<D extends DType>(source: Tensor<D>, target: Tensor<D>): void {
-    if (source.size !== target.size) throw new ShapeError('copy', target.name, source.shape, target.shape)
-    if (source.dtype !== target.dtype) throw new DTypeError('copy', target.name, source.dtype, target.dtype)
+    checkCopy(source, target)
     this.view(target).set(this.view(source))
   }
 
@@ -151,7 +149,7 @@ export class WasmDevice implements Device {
   }
 
   scope(): Scope {
-    const scope: WasmScope = new WasmScope(this.#scopes.at(-1), () => {
+    const scope: BlockScope = new BlockScope(this.#scopes.at(-1), () => {
       const at = this.#scopes.lastIndexOf(scope)
       if (at >= 0) this.#scopes.splice(at, 1)
     })
@@ -175,7 +173,7 @@ export class WasmDevice implements Device {
   }
 
   address(tensor: Tensor): number {
-    if (!(tensor instanceof WasmTensor) || tensor.device !== this) {
+    if (!(tensor instanceof BlockTensor) || tensor.device !== this) {
       throw new WrongDeviceError('wasm', tensor.name, this.label, tensor.device.label)
     }
     if (tensor.disposed) throw new DisposedError(`tensor ${tensor.name}`)
@@ -227,29 +225,5 @@ function reserve(pages: number): WebAssembly.Memory {
   } catch (error) {
     const reason = `no address space for ${(pages * page) / 2 ** 20} MiB of shared memory (${String(error)})`
     throw new DeviceUnavailableError('wasm', reason, 'Use a smaller memoryLimit', { cause: error })
-  }
-}
-
-const dtypes: Readonly<Record<string, DType>> = {
-  Float32Array: 'f32',
-  Uint16Array: 'f16',
-  Int32Array: 'i32',
-  Uint32Array: 'u32',
-  Uint8Array: 'u8',
-}
-
-function dtypeOf(operator: string, data: ArrayOf[DType]): DType {
-  const name = Object.prototype.toString.call(data).slice('[object '.length, -1)
-  const dtype = dtypes[name]
-  if (!dtype) throw new ArgumentError(operator, 'data', name, `one of ${Object.keys(dtypes).join(', ')}`)
-  return dtype
-}
-
-/** Elements `offset` to `offset + length` must lie in `tensor`. */
-function checkRange(operator: string, tensor: Tensor, offset: number, length: number): void {
-  const fits = Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length >= 0
-  if (!fits || offset + length > tensor.size) {
-    const limit = `within the ${tensor.size} elements of ${tensor.name}`
-    throw new ArgumentError(operator, 'range', `[${offset}, ${offset + length})`, limit)
   }
 }

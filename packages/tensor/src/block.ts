@@ -1,24 +1,23 @@
-import { type ArrayOf, bytesPerElement, type DType, type Shape, sizeOf } from '../dtype.js'
-import { DisposedError, ShapeError } from '../errors.js'
-import type { Scope, Tensor } from '../tensor.js'
-import type { WasmDevice } from './device.js'
+import { type ArrayOf, bytesPerElement, type DType, type Shape, sizeOf } from './dtype.js'
+import { DisposedError, ShapeError } from './errors.js'
+import type { Device, Scope, Tensor } from './tensor.js'
 
-/** A block of the memory, or a view of one (`owner`). */
-export class WasmTensor<D extends DType = DType> implements Tensor<D> {
+/** A block of a device whose memory has addresses, or a view of one (`owner`). */
+export class BlockTensor<D extends DType = DType> implements Tensor<D> {
   readonly size: number
   readonly byteLength: number
   /** The scope that will dispose it. */
-  scope: WasmScope | undefined
+  scope: BlockScope | undefined
   #disposed = false
 
   constructor(
-    readonly device: WasmDevice,
+    readonly device: Device,
     readonly dtype: D,
     readonly shape: Shape,
     readonly name: string,
     readonly at: number,
     private readonly release: () => void,
-    readonly owner?: WasmTensor<D>,
+    readonly owner?: BlockTensor<D>,
   ) {
     this.size = sizeOf(shape)
     this.byteLength = this.size * bytesPerElement(dtype)
@@ -31,7 +30,7 @@ export class WasmTensor<D extends DType = DType> implements Tensor<D> {
   reshape(shape: Shape): Tensor<D> {
     if (this.disposed) throw new DisposedError(`tensor ${this.name}`)
     if (sizeOf(shape) !== this.size) throw new ShapeError('reshape', this.name, shape, this.shape)
-    return new WasmTensor(this.device, this.dtype, [...shape], this.name, this.at, () => {}, this.owner ?? this)
+    return new BlockTensor(this.device, this.dtype, [...shape], this.name, this.at, () => {}, this.owner ?? this)
   }
 
   read(): Promise<ArrayOf[D]> {
@@ -50,27 +49,27 @@ export class WasmTensor<D extends DType = DType> implements Tensor<D> {
   }
 }
 
-export class WasmScope implements Scope {
-  readonly #tensors = new Set<WasmTensor>()
+export class BlockScope implements Scope {
+  readonly #tensors = new Set<BlockTensor>()
 
   constructor(
-    private readonly outer: WasmScope | undefined,
+    private readonly outer: BlockScope | undefined,
     private readonly close: () => void,
   ) {}
 
-  add(tensor: WasmTensor): void {
+  add(tensor: BlockTensor): void {
     this.#tensors.add(tensor)
     tensor.scope = this
   }
 
-  remove(tensor: WasmTensor): void {
+  remove(tensor: BlockTensor): void {
     this.#tensors.delete(tensor)
     tensor.scope = undefined
   }
 
   keep<T extends Tensor>(tensor: T): T {
-    if (!(tensor instanceof WasmTensor)) return tensor
-    const block: WasmTensor = tensor.owner ?? tensor
+    if (!(tensor instanceof BlockTensor)) return tensor
+    const block: BlockTensor = tensor.owner ?? tensor
     if (block.scope === this) {
       this.remove(block)
       this.outer?.add(block)
