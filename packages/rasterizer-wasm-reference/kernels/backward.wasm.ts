@@ -7,16 +7,21 @@
 // pair has a record of its own, which is written here even if it is zero; `gradients` adds them up in pair order.
 import { at } from '../../tensor/kernels/simd'
 import {
-  firstGroup, firstRow, initVectors, lastGroup, lastRow, setSplat, V_ALPHA_MAX, V_CUT, V_EX, V_L11_EX, vectorsBytes,
+  batch, exponent, findRows, initVectors, setColumn, V_ALPHA_MAX, V_EX, V_ONE, V_RANGES, V_ROWS, V_TOP, vectorsBytes,
   weigh,
 } from './falloff'
 import {
-  BLUE, DEPTH, GREEN, L21, L22, P_BACKGROUND, P_HEIGHT, P_WIDTH, RED, Y, gradientBytes, record,
+  BLUE, DEPTH, GREEN, P_BACKGROUND, P_HEIGHT, P_WIDTH, REACH, RED, Y, gradientBytes, record,
 } from './layout'
 
-// A group of four pixels: transmittance, behind, vRed, vGreen, vBlue, vDepth, stop.
+// A group of four pixels, transmittance first; groups of a column lie below each other.
+const G_BEHIND: usize = 16
+const G_RED: usize = 32
+const G_GREEN: usize = 48
+const G_BLUE: usize = 64
+const G_DEPTH: usize = 80
+const G_STOP: usize = 96
 const groupBytes: usize = 112
-const stateBytes: usize = 64 * groupBytes
 
 // (sum of a, sum of b, sum of c, sum of d)
 // @ts-ignore: decorator
@@ -57,13 +62,13 @@ export function backward(
   const vectors = scratch
   const state = scratch + vectorsBytes
   initVectors(vectors, params)
-  memory.fill(state, 0, stateBytes)
+  memory.fill(state, 0, 64 * groupBytes)
   const red = load<f64>(params, P_BACKGROUND) as f32
   const green = load<f64>(params, P_BACKGROUND + 8) as f32
   const blue = load<f64>(params, P_BACKGROUND + 16) as f32
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
-      const group = state + (((y << 2) + (x >> 2)) as usize) * groupBytes + (((x & 3) as usize) << 2)
+      const group = state + ((((x >> 2) << 4) + y) as usize) * groupBytes + (((x & 3) as usize) << 2)
       const pixel = (tileY + y) * width + tileX + x
       const T = load<f32>(at(transmittances, pixel))
       const vR = load<f32>(at(vImage, 3 * pixel))
@@ -71,27 +76,25 @@ export function backward(
       const vB = load<f32>(at(vImage, 3 * pixel + 2))
       const vA: f32 = vAlpha ? load<f32>(at(vAlpha, pixel)) : 0
       store<f32>(group, T)
-      store<f32>(group, T * (vR * red + vG * green + vB * blue - vA), 16)
-      store<f32>(group, vR, 32)
-      store<f32>(group, vG, 48)
-      store<f32>(group, vB, 64)
-      store<f32>(group, vDepth ? load<f32>(at(vDepth, pixel)) : 0, 80)
-      store<i32>(group, load<i32>(at(stops, pixel)), 96)
+      store<f32>(group, T * (vR * red + vG * green + vB * blue - vA), G_BEHIND)
+      store<f32>(group, vR, G_RED)
+      store<f32>(group, vG, G_GREEN)
+      store<f32>(group, vB, G_BLUE)
+      store<f32>(group, vDepth ? load<f32>(at(vDepth, pixel)) : 0, G_DEPTH)
+      store<i32>(group, load<i32>(at(stops, pixel)), G_STOP)
     }
   }
 
+  const used = index
   while (index > 0) {
+    if (!(index & (batch - 1)) || index == used) {
+      findRows(vectors, records, list, (index - 1) & ~(batch - 1), used, left, top)
+    }
     index--
+    const ranges = vectors + ((index & (batch - 1)) << 3) + V_RANGES
     const entry = list + ((index as usize) << 3)
     const splat = record(records, load<u32>(entry))
-    const y0 = firstRow(splat, top)
-    const y1 = lastRow(splat, top)
-    const g0 = firstGroup(splat, left)
-    const g1 = lastGroup(splat, left)
-    setSplat(vectors, splat, left)
-    const l21 = load<f32>(splat, L21)
-    const l22 = load<f32>(splat, L22)
-    const meanY = load<f32>(splat, Y)
+    v128.store(vectors, f32x4.splat(top - load<f32>(splat, Y)), V_TOP)
     const here = i32x4.splat(index)
     let w = zero
     let wx = zero
@@ -103,31 +106,38 @@ export function backward(
     let sumG = zero
     let sumB = zero
     let sumD = zero
-    for (let y = y0; y <= y1; y++) {
-      const ey = top + (y as f32) - meanY
-      const shift = f32x4.splat(l21 * ey)
-      const s = l22 * ey
-      const base = f32x4.splat(-s * s)
-      let row = zero
-      let rowX = zero
-      let rowXX = zero
-      for (let g = g0; g <= g1; g++) {
-        const at4 = vectors + ((g as usize) << 4)
-        const t = f32x4.add(v128.load(at4, V_L11_EX), shift)
-        const p = f32x4.sub(base, f32x4.mul(t, t))
-        const group = state + (((y << 2) + g) as usize) * groupBytes
-        const inside = v128.and(f32x4.ge(p, v128.load(vectors, V_CUT)), i32x4.gt_s(v128.load(group, 96), here))
-        if (!v128.any_true(inside)) continue
-        const full = v128.and(weigh(vectors, p), inside)
+    for (let column: usize = 0; column < 4; column++) {
+      const first = load<u8>(ranges + column) as usize
+      const end = load<u8>(ranges + column, 4) as usize
+      if (first >= end) continue
+      setColumn(vectors, splat, column, left)
+      let group = state + ((column << 4) + first) * groupBytes
+      let row = vectors + (first << 4)
+      const rowEnd = vectors + (end << 4)
+      let c = zero
+      let cy = zero
+      let cyy = zero
+      for (; row < rowEnd; row += 16, group += groupBytes) {
+        const ey = f32x4.add(v128.load(row, V_ROWS), v128.load(vectors, V_TOP))
+        const q = exponent(vectors, splat, ey)
+        const inside = v128.and(f32x4.le(q, v128.load32_splat(splat, REACH)), i32x4.gt_s(v128.load(group, G_STOP), here))
+        if (!i32x4.bitmask(inside)) continue
+        const full = v128.and(weigh(vectors, splat, q), inside)
         const alphaMax = v128.load(vectors, V_ALPHA_MAX)
         const alpha = f32x4.pmin(full, alphaMax)
-        const inverse = f32x4.div(f32x4.splat(1), f32x4.sub(f32x4.splat(1), alpha))
+        const one = v128.load(vectors, V_ONE)
+        const inverse = f32x4.div(one, f32x4.sub(one, alpha))
         const T = f32x4.mul(v128.load(group), inverse)
         v128.store(group, T)
-        const vR = v128.load(group, 32)
-        const vG = v128.load(group, 48)
-        const vB = v128.load(group, 64)
-        const vD = v128.load(group, 80)
+        const weight = f32x4.mul(alpha, T)
+        const vR = v128.load(group, G_RED)
+        const vG = v128.load(group, G_GREEN)
+        const vB = v128.load(group, G_BLUE)
+        const vD = v128.load(group, G_DEPTH)
+        sumR = f32x4.add(sumR, f32x4.mul(weight, vR))
+        sumG = f32x4.add(sumG, f32x4.mul(weight, vG))
+        sumB = f32x4.add(sumB, f32x4.mul(weight, vB))
+        sumD = f32x4.add(sumD, f32x4.mul(weight, vD))
         const value = f32x4.mul(
           T,
           f32x4.add(
@@ -135,29 +145,23 @@ export function backward(
             f32x4.add(f32x4.mul(vB, v128.load32_splat(splat, BLUE)), f32x4.mul(vD, v128.load32_splat(splat, DEPTH))),
           ),
         )
-        const behind = v128.load(group, 16)
-        v128.store(group, f32x4.add(behind, f32x4.mul(alpha, value)), 16)
+        const behind = v128.load(group, G_BEHIND)
+        v128.store(group, f32x4.add(behind, f32x4.mul(alpha, value)), G_BEHIND)
         const vAlpha4 = f32x4.sub(value, f32x4.mul(behind, inverse))
         const wHere = v128.and(f32x4.mul(vAlpha4, alpha), f32x4.le(full, alphaMax))
-        const weight = f32x4.mul(alpha, T)
-        sumR = f32x4.add(sumR, f32x4.mul(weight, vR))
-        sumG = f32x4.add(sumG, f32x4.mul(weight, vG))
-        sumB = f32x4.add(sumB, f32x4.mul(weight, vB))
-        sumD = f32x4.add(sumD, f32x4.mul(weight, vD))
-        const ex = v128.load(at4, V_EX)
-        const wex = f32x4.mul(wHere, ex)
-        row = f32x4.add(row, wHere)
-        rowX = f32x4.add(rowX, wex)
-        rowXX = f32x4.add(rowXX, f32x4.mul(wex, ex))
+        const wey = f32x4.mul(wHere, ey)
+        c = f32x4.add(c, wHere)
+        cy = f32x4.add(cy, wey)
+        cyy = f32x4.add(cyy, f32x4.mul(wey, ey))
       }
-      const ey4 = f32x4.splat(ey)
-      const rowY = f32x4.mul(row, ey4)
-      w = f32x4.add(w, row)
-      wx = f32x4.add(wx, rowX)
-      wxx = f32x4.add(wxx, rowXX)
-      wy = f32x4.add(wy, rowY)
-      wxy = f32x4.add(wxy, f32x4.mul(rowX, ey4))
-      wyy = f32x4.add(wyy, f32x4.mul(rowY, ey4))
+      const ex = v128.load(vectors, V_EX)
+      const cx = f32x4.mul(c, ex)
+      w = f32x4.add(w, c)
+      wx = f32x4.add(wx, cx)
+      wxx = f32x4.add(wxx, f32x4.mul(cx, ex))
+      wy = f32x4.add(wy, cy)
+      wxy = f32x4.add(wxy, f32x4.mul(cy, ex))
+      wyy = f32x4.add(wyy, cyy)
     }
     const gradient = gradients + (load<u32>(entry, 4) as usize) * gradientBytes
     v128.store(gradient, sums(w, wx, wy, wxx))

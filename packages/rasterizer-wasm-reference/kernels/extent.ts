@@ -1,7 +1,7 @@
 // The tiles of a splat, row by row: those that the ellipse of alphaMin meets, and the square where there is one. A
 // superset is harmless (pixels are tested one by one), so everything is rounded outwards. Ranges are packed as
 // first | end << 16, end exclusive; 0 is the empty range.
-import { HALF_X, HALF_Y, L11, L21, L22, CUT, SKEW, SQUARE, X, Y } from './layout'
+import { HALF_X, HALF_Y, L11, L21, L22, REACH, SKEW, SQUARE, X, Y } from './layout'
 
 // @ts-ignore: decorator
 @inline
@@ -49,12 +49,12 @@ export function tileColumns(splat: usize, row: i32, width: i32): u32 {
   const right = max<f32>(low, min<f32>(high, skew))
   const left = max<f32>(low, min<f32>(high, -skew))
   const l22 = load<f32>(splat, L22)
-  const cut = load<f32>(splat, CUT)
+  const reach = load<f32>(splat, REACH)
   const inverse = <f32>1 / load<f32>(splat, L11)
   const slope = load<f32>(splat, L21) * inverse
   const pad = halfX * 1e-4 + 0.01
-  const toRight = sqrt<f32>(max<f32>(0, -cut - l22 * right * (l22 * right))) * inverse + pad
-  const toLeft = sqrt<f32>(max<f32>(0, -cut - l22 * left * (l22 * left))) * inverse + pad
+  const toRight = sqrt<f32>(max<f32>(0, reach - l22 * right * (l22 * right))) * inverse + pad
+  const toLeft = sqrt<f32>(max<f32>(0, reach - l22 * left * (l22 * left))) * inverse + pad
   return tiles(x - slope * left - toLeft, x - slope * right + toRight, x, square, width)
 }
 

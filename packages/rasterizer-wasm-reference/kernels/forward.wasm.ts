@@ -1,20 +1,34 @@
 // Blends the splats of each tile front to back.
 //
-// Chunk = tile of 16x16 pixels; splats outside, rows and groups of four pixels inside. A group costs six instructions
-// where the splat's falloff is below the cut, so exp is taken only where something is added. The tile's state (64
-// groups of transmittance, red, green, blue, depth) stays in scratch, 5 KiB. A pixel that is finished, or outside of
-// the image, has transmittance 0 there and is skipped; its final transmittance and the list entry that would have
-// passed the limit are kept apart. A tile ends when all its pixels are finished. Each tile writes its own pixels only.
+// Chunk = tile of 16x16 pixels; splats outside, inside columns of four pixels width and their rows in the ellipse of
+// alphaMin, so that exp is taken only where something is added. The tile's state (transmittance, red, green, blue,
+// depth; final transmittance and stop of finished pixels) stays in scratch, 7 KiB. A pixel that is finished, or outside
+// of the image, has transmittance 0 there and is skipped. A tile ends when all its pixels are finished. Each tile
+// writes its own pixels only.
 import { at } from '../../tensor/kernels/simd'
 import {
-  firstGroup, firstRow, initVectors, lastGroup, lastRow, setSplat, V_ALPHA_MAX, V_CUT, V_L11_EX, vectorsBytes, weigh,
+  batch, exponent, findRows, initVectors, setColumn, V_ALPHA_MAX, V_RANGES, V_ROWS, V_TOP, V_TRANSMITTANCE_MIN,
+  vectorsBytes, weigh,
 } from './falloff'
 import {
-  BLUE, DEPTH, GREEN, L21, L22, P_BACKGROUND, P_HEIGHT, P_TRANSMITTANCE_MIN, P_WIDTH, RED, Y, record,
+  BLUE, DEPTH, GREEN, P_BACKGROUND, P_HEIGHT, P_WIDTH, REACH, RED, Y, record,
 } from './layout'
 
-const groupBytes: usize = 80
-const stateBytes: usize = 64 * groupBytes
+// A group of four pixels; groups of a column lie below each other.
+const G_RED: usize = 16
+const G_GREEN: usize = 32
+const G_BLUE: usize = 48
+const G_DEPTH: usize = 64
+const G_FINAL: usize = 80
+const G_STOP: usize = 96
+const groupBytes: usize = 112
+
+// Address of a pixel's lane.
+// @ts-ignore: decorator
+@inline
+function pixelOf(state: usize, x: i32, y: i32): usize {
+  return state + ((((x >> 2) << 4) + y) as usize) * groupBytes + (((x & 3) as usize) << 2)
+}
 
 /**
  * entries // [pairs, 2]; image // [H, W, 3]; alphas, depths, transmittances // [H, W];
@@ -36,64 +50,59 @@ export function forward(
 
   const vectors = scratch
   const state = scratch + vectorsBytes
-  const finals = state + stateBytes
-  const ends = finals + 1024
   initVectors(vectors, params)
-  memory.fill(state, 0, stateBytes)
+  memory.fill(state, 0, 64 * groupBytes)
   const start = load<u32>(at(tileStarts, chunk))
   const length = (load<u32>(at(tileStarts, chunk + 1)) - start) as i32
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
-      store<f32>(state + ((((y << 2) + (x >> 2)) as usize) * groupBytes + (((x & 3) as usize) << 2)), 1)
-      store<i32>(at(ends, (y << 4) + x), length)
+      store<f32>(pixelOf(state, x, y), 1)
+      store<i32>(pixelOf(state, x, y), length, G_STOP)
     }
   }
 
-  const transmittanceMin = f32x4.splat(load<f64>(params, P_TRANSMITTANCE_MIN) as f32)
   let alive = rows * columns
   let index = 0
   const list = entries + ((start as usize) << 3)
   while (index < length && alive > 0) {
     const splat = record(records, load<u32>(list + ((index as usize) << 3)))
-    const y0 = firstRow(splat, top)
-    const y1 = lastRow(splat, top)
-    const g0 = firstGroup(splat, left)
-    const g1 = lastGroup(splat, left)
-    setSplat(vectors, splat, left)
-    const l21 = load<f32>(splat, L21)
-    const l22 = load<f32>(splat, L22)
-    const meanY = load<f32>(splat, Y)
-    for (let y = y0; y <= y1; y++) {
-      const ey = top + (y as f32) - meanY
-      const shift = f32x4.splat(l21 * ey)
-      const s = l22 * ey
-      const base = f32x4.splat(-s * s)
-      for (let g = g0; g <= g1; g++) {
-        const t = f32x4.add(v128.load(vectors + ((g as usize) << 4), V_L11_EX), shift)
-        const p = f32x4.sub(base, f32x4.mul(t, t))
-        const group = state + (((y << 2) + g) as usize) * groupBytes
+    if (!(index & (batch - 1))) findRows(vectors, records, list, index, length, left, top)
+    const ranges = vectors + ((index & (batch - 1)) << 3) + V_RANGES
+    v128.store(vectors, f32x4.splat(top - load<f32>(splat, Y)), V_TOP)
+    for (let column: usize = 0; column < 4; column++) {
+      const first = load<u8>(ranges + column) as usize
+      const end = load<u8>(ranges + column, 4) as usize
+      if (first >= end) continue
+      setColumn(vectors, splat, column, left)
+      let group = state + ((column << 4) + first) * groupBytes
+      let row = vectors + (first << 4)
+      const rowEnd = vectors + (end << 4)
+      for (; row < rowEnd; row += 16, group += groupBytes) {
         const T = v128.load(group)
-        let inside = v128.and(f32x4.ge(p, v128.load(vectors, V_CUT)), f32x4.gt(T, f32x4.splat(0)))
-        if (!v128.any_true(inside)) continue
-        const alpha = f32x4.pmin(weigh(vectors, p), v128.load(vectors, V_ALPHA_MAX))
+        const ey = f32x4.add(v128.load(row, V_ROWS), v128.load(vectors, V_TOP))
+        const q = exponent(vectors, splat, ey)
+        const inside = v128.and(f32x4.le(q, v128.load32_splat(splat, REACH)), f32x4.gt(T, f32x4.splat(0)))
+        if (!i32x4.bitmask(inside)) continue
+        const alpha = f32x4.pmin(weigh(vectors, splat, q), v128.load(vectors, V_ALPHA_MAX))
         let weight = v128.and(f32x4.mul(alpha, T), inside)
         let next = f32x4.sub(T, weight)
-        const finished = v128.and(f32x4.lt(next, transmittanceMin), inside)
-        if (v128.any_true(finished)) {
-          const pixel = (y << 4) + (g << 2)
-          const final = at(finals, pixel)
-          const end = at(ends, pixel)
-          v128.store(final, v128.bitselect(T, v128.load(final), finished))
-          v128.store(end, v128.bitselect(i32x4.splat(index), v128.load(end), finished))
+        const finished = v128.and(f32x4.lt(next, v128.load(vectors, V_TRANSMITTANCE_MIN)), inside)
+        if (i32x4.bitmask(finished)) {
+          v128.store(group, v128.bitselect(T, v128.load(group, G_FINAL), finished), G_FINAL)
+          v128.store(group, v128.bitselect(i32x4.splat(index), v128.load(group, G_STOP), finished), G_STOP)
           alive -= popcnt(i32x4.bitmask(finished))
           weight = v128.andnot(weight, finished)
           next = v128.andnot(next, finished)
         }
         v128.store(group, next)
-        v128.store(group, f32x4.add(v128.load(group, 16), f32x4.mul(weight, v128.load32_splat(splat, RED))), 16)
-        v128.store(group, f32x4.add(v128.load(group, 32), f32x4.mul(weight, v128.load32_splat(splat, GREEN))), 32)
-        v128.store(group, f32x4.add(v128.load(group, 48), f32x4.mul(weight, v128.load32_splat(splat, BLUE))), 48)
-        v128.store(group, f32x4.add(v128.load(group, 64), f32x4.mul(weight, v128.load32_splat(splat, DEPTH))), 64)
+        const red = f32x4.mul(weight, v128.load32_splat(splat, RED))
+        const green = f32x4.mul(weight, v128.load32_splat(splat, GREEN))
+        const blue = f32x4.mul(weight, v128.load32_splat(splat, BLUE))
+        const depth = f32x4.mul(weight, v128.load32_splat(splat, DEPTH))
+        v128.store(group, f32x4.add(v128.load(group, G_RED), red), G_RED)
+        v128.store(group, f32x4.add(v128.load(group, G_GREEN), green), G_GREEN)
+        v128.store(group, f32x4.add(v128.load(group, G_BLUE), blue), G_BLUE)
+        v128.store(group, f32x4.add(v128.load(group, G_DEPTH), depth), G_DEPTH)
       }
     }
     index++
@@ -105,17 +114,17 @@ export function forward(
   const blue = load<f64>(params, P_BACKGROUND + 16) as f32
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
-      const group = state + (((y << 2) + (x >> 2)) as usize) * groupBytes + (((x & 3) as usize) << 2)
+      const group = pixelOf(state, x, y)
       const pixel = (tileY + y) * width + tileX + x
-      const end = load<i32>(at(ends, (y << 4) + x))
-      const T = end < length ? load<f32>(at(finals, (y << 4) + x)) : load<f32>(group)
-      store<f32>(at(image, 3 * pixel), load<f32>(group, 16) + T * red)
-      store<f32>(at(image, 3 * pixel + 1), load<f32>(group, 32) + T * green)
-      store<f32>(at(image, 3 * pixel + 2), load<f32>(group, 48) + T * blue)
+      const stop = load<i32>(group, G_STOP)
+      const T = stop < length ? load<f32>(group, G_FINAL) : load<f32>(group)
+      store<f32>(at(image, 3 * pixel), load<f32>(group, G_RED) + T * red)
+      store<f32>(at(image, 3 * pixel + 1), load<f32>(group, G_GREEN) + T * green)
+      store<f32>(at(image, 3 * pixel + 2), load<f32>(group, G_BLUE) + T * blue)
       store<f32>(at(alphas, pixel), 1 - T)
-      store<f32>(at(depths, pixel), load<f32>(group, 64))
+      store<f32>(at(depths, pixel), load<f32>(group, G_DEPTH))
       store<f32>(at(transmittances, pixel), T)
-      store<i32>(at(stops, pixel), end)
+      store<i32>(at(stops, pixel), stop)
     }
   }
 }

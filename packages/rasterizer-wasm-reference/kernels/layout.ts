@@ -24,16 +24,16 @@ export const P_BACKGROUND: usize = 192 // 3 values
 
 // Record of a projected Gaussian: one cache line, f32. Pixel (0, 0) has its centre at (0, 0) here.
 //
-// For e = pixel - mean, log2 of the falloff is -((l11 ex + l21 ey)^2 + (l22 ey)^2): the Cholesky factor of the
-// inverse covariance times log2(e) / 2. It is never positive and loses nothing for long thin splats.
+// For e = pixel - mean the falloff is 2^-q with q = (l11 ex + l21 ey)^2 + (l22 ey)^2: the Cholesky factor of the inverse
+// covariance times log2(e) / 2. It is never negative and loses nothing for long thin splats.
 export const recordBytes: usize = 64
 export const X: usize = 0
 export const Y: usize = 4
 export const L11: usize = 8
 export const L21: usize = 12
 export const L22: usize = 16
-/** log2(alphaMin / opacity): where the falloff is less, alpha is below alphaMin. */
-export const CUT: usize = 20
+/** log2(opacity / alphaMin): where q is more, alpha is below alphaMin. */
+export const REACH: usize = 20
 export const OPACITY: usize = 24
 export const RED: usize = 28
 export const GREEN: usize = 32

@@ -7,8 +7,8 @@
 import { at } from '../../tensor/kernels/simd'
 import { countTiles } from './extent'
 import {
-  BLUE, CUT, DEPTH, GREEN, HALF_X, HALF_Y, L11, L21, L22, OPACITY, P_ALPHA_MIN, P_HEIGHT, P_THREE_SIGMA, P_WIDTH,
-  PAIR, RED, SKEW, SQUARE, X, Y, gaussiansPerChunk, record,
+  BLUE, DEPTH, GREEN, HALF_X, HALF_Y, L11, L21, L22, OPACITY, P_ALPHA_MIN, P_HEIGHT, P_THREE_SIGMA, P_WIDTH,
+  PAIR, REACH, RED, SKEW, SQUARE, X, Y, gaussiansPerChunk, record,
 } from './layout'
 import { project as projectOne, S_A, S_B, S_C, S_DET, S_U, S_V, S_Z } from './projection'
 
@@ -93,10 +93,9 @@ export function project(
       if (!reaches) continue
     }
     // Less than 2^-120 of an opacity is nothing; it keeps the exponent of the falloff in range.
-    const cut = max<f64>(-120, log2(alphaMin / opacity))
-    const reach = (-cut * 2) / log2e
-    const halfX = sqrt<f64>(reach * a)
-    const halfY = sqrt<f64>(reach * c)
+    const reach = min<f64>(120, log2(opacity / alphaMin))
+    const halfX = sqrt<f64>(((reach * 2) / log2e) * a)
+    const halfY = sqrt<f64>(((reach * 2) / log2e) * c)
     if (!threeSigma) {
       if (!(holdsPixel(u, halfX, width) && holdsPixel(v, halfY, height))) continue
       store<i32>(at(radii, i), radius as i32)
@@ -108,7 +107,7 @@ export function project(
     store<f32>(splat, l11 as f32, L11)
     store<f32>(splat, ((-b / c) * l11) as f32, L21)
     store<f32>(splat, sqrt<f64>((0.5 * log2e) / c) as f32, L22)
-    store<f32>(splat, cut as f32, CUT)
+    store<f32>(splat, reach as f32, REACH)
     store<f32>(splat, opacity as f32, OPACITY)
     store<f32>(splat, load<f32>(at(colors, 3 * i)), RED)
     store<f32>(splat, load<f32>(at(colors, 3 * i + 1)), GREEN)

@@ -39,7 +39,7 @@ function parameter(params: usize, index: usize): f64 {
   return load<f64>(params + (index << 3))
 }
 
-/** False when Gaussian `i` is behind the near plane, not finite or singular. */
+/** False when Gaussian `i` is not between the near plane and 1e20, not finite or singular. */
 export function project(state: usize, params: usize, means: usize, quats: usize, scales: usize, i: i32): bool {
   const camera = params + P_WORLD_TO_CAMERA
   const mx = input(means, 3 * i)
@@ -49,7 +49,7 @@ export function project(state: usize, params: usize, means: usize, quats: usize,
   const r21 = parameter(camera, 9)
   const r22 = parameter(camera, 10)
   const z = r20 * mx + r21 * my + r22 * mz + parameter(camera, 11)
-  if (!(z > load<f64>(params, P_NEAR))) return false
+  if (!(z > load<f64>(params, P_NEAR) && z < 1e20)) return false
   const r00 = parameter(camera, 0)
   const r01 = parameter(camera, 1)
   const r02 = parameter(camera, 2)

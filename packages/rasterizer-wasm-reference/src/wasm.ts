@@ -138,7 +138,7 @@ export class WasmRasterizer implements Rasterizer {
     using otherKeys = device.empty([visible, 2], 'u32', 'sort keys')
     const records = empty([visible, recordWords], 'f32', 'splats in depth order')
     device.launch(kernels.numberPairs, chunks, unsorted, pairs, totals, keys, gaussians)
-    const block = blockOf(visible, 16384)
+    const block = blockOf(visible, 8192)
     const blocks = Math.ceil(visible / block)
     using histograms = device.empty([blocks, digits], 'u32', 'histograms')
     let [from, to] = [keys, otherKeys]
@@ -166,7 +166,7 @@ export class WasmRasterizer implements Rasterizer {
     const tiles = tilesX * Math.ceil(height / 16)
     const entries = empty([pairs, 2], 'u32', '(Gaussian, tile) pairs')
     const tileStarts = empty([tiles + 1], 'u32', 'tile starts')
-    const block = blockOf(visible, 8192)
+    const block = blockOf(visible, 4096)
     const blocks = Math.ceil(visible / block)
     using cursors = device.empty([blocks, tiles], 'u32', 'tile cursors')
     const sizes = [visible, block, width, height, tilesX, tiles]

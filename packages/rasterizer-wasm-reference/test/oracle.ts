@@ -107,7 +107,7 @@ function project(
   const m = view.worldToCamera
   const rotation = [m.slice(0, 3), m.slice(4, 7), m.slice(8, 11)]
   const [x = 0, y = 0, z = 0] = rotation.map((r, k) => dot(r, mean) + m[4 * k + 3]!)
-  if (!(z > config.near)) return undefined
+  if (!(z > config.near && z < 1e20)) return undefined
   const limitX = (1.3 * view.width) / (2 * view.fx)
   const limitY = (1.3 * view.height) / (2 * view.fy)
   const tx = z * Math.max(-limitX, Math.min(limitX, x / z))
@@ -162,13 +162,14 @@ export interface VOutputs {
 
 export type Gradients = Record<'vMeans' | 'vQuats' | 'vScales' | 'vOpacities' | 'vColors' | 'vMeans2d', Float64Array>
 
-/** Gradients of `vImage . image + vAlpha . alpha + vDepth . depth` by central differences, Richardson extrapolated. */
+/** Gradients, empty for inputs that are not in `of`, of `vImage . image + vAlpha . alpha + vDepth . depth` by central differences, Richardson extrapolated. */
 export function differences(
   scene: Scene,
   view: View,
   config: RasterizerConfig,
   background: Background,
   vOutputs: VOutputs,
+  of: readonly (keyof Scene)[] = ['means', 'quats', 'scales', 'opacities', 'colors'],
 ): Gradients {
   const shift = new Float64Array(2 * scene.opacities.length)
   const evaluate = () => {
@@ -187,7 +188,9 @@ export function differences(
     const smooth = above.decisions === decisions && below.decisions === decisions
     return smooth ? (above.loss - below.loss) / (2 * h) : Number.NaN
   }
-  const gradient = (values: Float64Array) =>
+  const empty = new Float64Array()
+  const gradient = (name: keyof Scene) => (of.includes(name) ? gradientOf(scene[name]) : empty)
+  const gradientOf = (values: Float64Array) =>
     values.map((_, i) => {
       for (let h = 1e-4; h > 1e-9; h /= 10) {
         const wide = difference(values, i, h)
@@ -197,12 +200,14 @@ export function differences(
       throw new Error('a threshold is too near for finite differences; take another seed')
     })
   return {
-    vMeans: gradient(scene.means),
-    vQuats: gradient(scene.quats),
-    vScales: gradient(scene.scales),
-    vOpacities: gradient(scene.opacities),
-    vColors: gradient(scene.colors),
-    vMeans2d: gradient(shift).map((value, i) => (value * (i % 2 ? view.height : view.width)) / 2),
+    vMeans: gradient('means'),
+    vQuats: gradient('quats'),
+    vScales: gradient('scales'),
+    vOpacities: gradient('opacities'),
+    vColors: gradient('colors'),
+    vMeans2d: (of.includes('means') ? gradientOf(shift) : empty).map(
+      (value, i) => (value * (i % 2 ? view.height : view.width)) / 2,
+    ),
   }
 }
 

@@ -73,7 +73,7 @@ export type Background = readonly [number, number, number]
  *   image += alpha T color; depth += alpha T z; T *= 1 - alpha
  * and finally image += T background, alpha = 1 - T.
  *
- * Culled (radius 0, zero gradients): z <= near, not finite, a radius of 2^31 or more, a singular covariance; with extent
+ * Culled (radius 0, zero gradients): z <= near or z >= 1e20, not finite, a radius of 2^31 or more, a singular covariance; with extent
  * `exact` also opacity < alphaMin, or no pixel centre of the image in the box around the ellipse where alpha reaches
  * alphaMin; with `three-sigma` a square that meets no tile.
  *
