@@ -62,6 +62,7 @@ export function createEvaluation(options: EvaluationOptions = {}): Evaluation {
   if (!(staticThreshold > 0)) {
     throw new ArgumentError('createEvaluation', 'staticThreshold', staticThreshold, 'above 0')
   }
+  const remarks = nets.flatMap((net) => ('remark' in net && net.remark ? [`${net.name}: ${net.remark}`] : []))
   const clipOf = clipFinder(options.clips)
   const rows: FrameMetrics[] = []
   const last = new Map<string, Observation & { frame: number; clip: number }>()
@@ -117,7 +118,7 @@ export function createEvaluation(options: EvaluationOptions = {}): Evaluation {
       gallery.offer(view, frame, a, b, psnr(a, b))
       return row
     },
-    summary: () => summarize(rows, columnsOf(names, masks), options.clips),
+    summary: () => summarize(rows, columnsOf(names, masks), options.clips, remarks),
     rows: () => rows,
     exhibits: () => gallery.exhibits(),
   }

@@ -34,6 +34,7 @@ export function summarize(
   rows: readonly FrameMetrics[],
   columns: readonly Column[],
   clips: readonly ClipRange[] = [],
+  remarks: readonly string[] = [],
 ): Summary {
   const byView = new Map<string, FrameMetrics[]>()
   for (const row of rows) {
@@ -44,7 +45,7 @@ export function summarize(
   const views = [...byView].map(([view, frames]) => ({ view, ...meansOf(frames, columns) }))
   const kept = [...byView.values()].map((frames) => frames.filter((_, i) => i < 330 || i > 359))
   const skipped = kept.some((frames, i) => frames.length < (views[i]?.frames ?? 0))
-  const notes = new Set<string>()
+  const notes = new Set(remarks)
   for (const { values } of rows) {
     for (const [key, value] of Object.entries(values)) {
       if (!isNumber(value)) notes.add(`${key}: ${value.notAvailable}`)

@@ -41,6 +41,11 @@ export function formatValue(value: Measured | undefined, { unit }: Pick<Column, 
   return value.toFixed(unit === 'dB' ? 2 : unit === '' ? 4 : 3)
 }
 
+/** Flicker across borders over flicker within clips, for people. */
+export function formatRatio({ flickerRatio }: Means): string {
+  return formatValue(flickerRatio, { unit: 'dB' })
+}
+
 /** Rows of the table that people see: views, their average, and clips when there are several. */
 export function tableRows(summary: Summary): { label: string; means: Means }[] {
   const clips = summary.clips.filter(({ frames }) => frames > 0)
@@ -56,14 +61,13 @@ export function tableRows(summary: Summary): { label: string; means: Means }[] {
 
 /** The summary as aligned plain text with its notes below. */
 export function formatTable(summary: Summary): string {
-  const ratio = { unit: '' }
   const lines = [
     ['', 'frames', ...summary.columns.map(({ key }) => key), 'border/within'],
     ...tableRows(summary).map(({ label, means }) => [
       label,
       String(means.frames),
       ...summary.columns.map((column) => formatValue(means.values[column.key], column)),
-      formatValue(means.flickerRatio, ratio).replace(/(\.\d\d)\d\d$/, '$1'),
+      formatRatio(means),
     ]),
   ]
   const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0))) ?? []

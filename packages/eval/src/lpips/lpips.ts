@@ -16,6 +16,8 @@ export type LpipsRange = 'calibrated' | 'original'
 export interface Lpips extends Disposable {
   /** `lpips-alex`, or `lpips-alex-01` for the range [0, 1]: a value is never named without its net. */
   readonly name: string
+  /** What a reader of its values should know; goes into the notes of an evaluation. */
+  readonly remark?: string
   /** The distance of two images of one size; not available below the smallest size of the net. */
   measure(first: Image, second: Image): Promise<Measured>
 }
