@@ -24,7 +24,7 @@ export interface PhotometricWeights {
  * zeros stand for what lies outside of both images.
  *
  * Tolerance against float64, for images in [0, 1]: 2e-6 for the terms; the gradient times 3HW (which makes it of the
- * order of 1 to 1/C2) 2e-3 + 1e-3 relative, because variances are small differences in single precision.
+ * order of 1 to 1/C2) 3e-4 + 1e-3 relative, because variances are small differences in single precision.
  */
 export interface PhotometricLoss {
   /** image // [H, W, 3] not clamped; target // [H, W, 3] sRGB bytes, read as value / 255 */
