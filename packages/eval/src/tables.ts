@@ -50,13 +50,18 @@ export function formatRatio({ flickerRatio }: Means): string {
 export function tableRows(summary: Summary): { label: string; means: Means }[] {
   const clips = summary.clips.filter(({ frames }) => frames > 0)
   return [
-    ...summary.views.map((means) => ({ label: `view ${means.view}`, means })),
+    ...summary.views.map((means) => ({ label: viewLabel(means.view), means })),
     { label: 'average', means: summary.average },
     ...(clips.length > 1 ? clips.map((means) => ({ label: `clip ${means.clip}`, means })) : []),
     ...(summary.withoutFrames330To359
       ? [{ label: 'average without 330-359', means: summary.withoutFrames330To359 }]
       : []),
   ]
+}
+
+/** `view 0` for names that are numbers, other names as they are. */
+export function viewLabel(view: string): string {
+  return /^\d+$/.test(view) ? `view ${view}` : view
 }
 
 /** The summary as aligned plain text with its notes below. */

@@ -195,6 +195,13 @@ describe('weights', () => {
     await expect(loadLpips(device, { weights: none })).rejects.toThrow(/metadata key net must be one of/)
   })
 
+  const torch = fixture('fixtures/reference-checkpoint/decoder/mlp_cov.pth')
+  test.skipIf(!torch)('a state dictionary of PyTorch is read, and refused for what it lacks', async () => {
+    await expect(convertLpipsWeights('alex', [`${torch}`])).rejects.toThrow(
+      'mlp_cov.pth: lpips-alex needs the tensor features.0.weight, which is not there',
+    )
+  })
+
   const published = fixture('fixtures/lpips/weights')
   test.skipIf(!published)('the published weights are those that were checked', async () => {
     for (const net of ['alex', 'squeeze'] as const) {

@@ -6,7 +6,7 @@ import { isNumber } from '../../measured.js'
 
 export interface Chart {
   readonly title: string
-  /** Columns in one chart; flicker within clips and across borders share theirs. */
+  /** Columns in one chart. Those of flicker are of pairs of frames and drawn between them. */
   readonly keys: readonly string[]
   readonly unit: string
 }
@@ -20,7 +20,9 @@ export function chartSvg(
   const points = rows.flatMap(({ view, frame, values }) =>
     keys.flatMap((key) => {
       const value = values[key]
-      return isNumber(value) && Number.isFinite(value) ? [{ view, frame, value, border: key.endsWith('_border') }] : []
+      return isNumber(value) && Number.isFinite(value)
+        ? [{ view, frame: key.startsWith('flicker') ? frame - 0.5 : frame, value, border: key.endsWith('_border') }]
+        : []
     }),
   )
   if (!points.length) return null

@@ -1,7 +1,7 @@
 import type { ClipRange } from '../../clips.js'
 import type { FrameMetrics } from '../../evaluation.js'
 import type { Summary } from '../../summary.js'
-import { formatRatio, formatValue, tableRows } from '../../tables.js'
+import { formatRatio, formatValue, tableRows, viewLabel } from '../../tables.js'
 import { type Chart, chartSvg } from './charts.js'
 import { pageScript, pageStyle } from './page.js'
 import { brightestError, type Pictures } from './pictures.js'
@@ -70,7 +70,7 @@ function table(summary: Summary): string {
 
 function figure({ exhibit, render, truth, error }: Pictures): string {
   const { view, frame, psnr } = exhibit
-  const name = `view ${view}, frame ${frame}`
+  const name = `${viewLabel(view)}, frame ${frame}`
   const { width, height } = exhibit.render
   const size = `width="${width}" height="${height}"`
   return `<figure><div class="compare"><img src="${truth}" ${size} alt="${escapeHtml(name)}, ground truth"><img class="render" src="${render}" ${size} alt="${escapeHtml(name)}, render"><input type="range" min="0" max="100" value="50" step="0.1" aria-label="${escapeHtml(name)}: from ground truth to render"></div><img class="error" src="${error}" ${size} alt="${escapeHtml(name)}, difference"><figcaption>${escapeHtml(name)}, PSNR ${formatValue(psnr, { unit: 'dB' })} dB</figcaption></figure>`

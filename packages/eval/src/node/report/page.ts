@@ -4,8 +4,8 @@ export const pageStyle = `
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th, td { padding: .25rem .45rem; text-align: right; border-bottom: 1px solid var(--line); font-weight: 400; }
 thead th { font-weight: 600; } tbody th { text-align: left; } small { opacity: .6; font-weight: 400; }
 .average { background: var(--soft); } .average > * { font-weight: 600; }
 .notes { opacity: .8; font-size: .9rem; overflow-wrap: anywhere; }
