@@ -11,18 +11,9 @@ import {
   type RasterResult,
 } from '@clipgstream/rasterizer'
 import { ArgumentError, check, type DType, type Shape, type Tensor } from '@clipgstream/tensor'
-import type { Kernel, WasmDevice } from '@clipgstream/tensor/wasm'
+import type { WasmDevice } from '@clipgstream/tensor/wasm'
+import { type Kernels, loadKernels } from './kernels.js'
 import { gaussiansPerChunk, gradientWords, parameterBlock, recordWords } from './layout.js'
-
-const modules = {
-  project: ['project', 'scanTotals', 'numberPairs'],
-  sort: ['histogram', 'scanDigits', 'scatter', 'gather'],
-  lists: ['countPairs', 'scanTiles', 'listPairs'],
-  forward: ['forward'],
-  backward: ['backward'],
-  gradients: ['gradients'],
-} as const
-type KernelName = (typeof modules)[keyof typeof modules][number]
 
 const digits = 2048
 const digitBits = 11
@@ -35,16 +26,11 @@ export class WasmRasterizer implements Rasterizer {
   private constructor(
     readonly device: WasmDevice,
     readonly config: RasterizerConfig,
-    private readonly kernels: Readonly<Record<KernelName, Kernel>>,
+    private readonly kernels: Kernels,
   ) {}
 
   static async create(device: WasmDevice, config: RasterizerConfig): Promise<WasmRasterizer> {
-    const kernels: Partial<Record<KernelName, Kernel>> = {}
-    for (const [file, names] of Object.entries(modules)) {
-      const module = await device.load(new URL(`../dist/kernels/${file}.wasm`, import.meta.url))
-      for (const name of names) kernels[name] = module.kernel(name)
-    }
-    return new WasmRasterizer(device, config, kernels as Record<KernelName, Kernel>)
+    return new WasmRasterizer(device, config, await loadKernels(device))
   }
 
   forward(inputs: RasterInputs, view: View, background: Background = black): RasterResult {
@@ -85,7 +71,7 @@ export class WasmRasterizer implements Rasterizer {
   ): RasterGradients {
     const { device } = this
     const gaussians = checkBackward(device, inputs, view, result, vOutputs, background)
-    const [pairs, records, entries, tileStarts, tileEnds, transmittances, stops] = this.#saved(result, view, gaussians)
+    const saved = this.#saved(result, view, gaussians)
     return this.#cleanly((empty) => {
       const vMeans = empty([gaussians, 3], 'f32', 'vMeans')
       const vQuats = empty([gaussians, 4], 'f32', 'vQuats')
@@ -94,17 +80,19 @@ export class WasmRasterizer implements Rasterizer {
       const vColors = empty([gaussians, 3], 'f32', 'vColors')
       const vMeans2d = empty([gaussians, 2], 'f32', 'vMeans2d')
       using parameters = parameterBlock(device, view, this.config, background)
-      using pairGradients = device.empty([entries.shape[0] ?? 0, gradientWords], 'f32', 'gradients of pairs')
+      using pairGradients = device.empty([saved.entries.shape[0] ?? 0, gradientWords], 'f32', 'gradients of pairs')
       device.launch(
         this.kernels.backward,
-        tileEnds.size,
-        ...[parameters, records, entries, tileStarts, tileEnds, transmittances, stops],
+        saved.tileEnds.size,
+        ...[parameters, saved.records, saved.entries, saved.tileStarts, saved.tileEnds],
+        ...[saved.transmittances, saved.stops],
         ...[vOutputs.vImage, vOutputs.vAlpha ?? null, vOutputs.vDepth ?? null, pairGradients],
       )
       device.launch(
         this.kernels.gradients,
         Math.ceil(gaussians / gaussiansPerChunk),
-        ...[parameters, inputs.means, inputs.quats, inputs.scales, inputs.opacities, gaussians, pairs, pairGradients],
+        ...[parameters, inputs.means, inputs.quats, inputs.scales, inputs.opacities, gaussians],
+        ...[saved.pairs, pairGradients],
         ...[vMeans, vQuats, vScales, vOpacities, vColors, vMeans2d],
       )
       return { vMeans, vQuats, vScales, vOpacities, vColors, vMeans2d }
@@ -177,24 +165,23 @@ export class WasmRasterizer implements Rasterizer {
   }
 
   #saved(result: RasterResult, { width, height }: View, gaussians: number) {
+    const operator = 'rasterizer.backward'
     const tiles = Math.ceil(width / 16) * Math.ceil(height / 16)
-    const layout: readonly (readonly [DType, readonly (number | '*')[]])[] = [
-      ['u32', [gaussians + 1]],
-      ['f32', ['*', recordWords]],
-      ['u32', ['*', 2]],
-      ['u32', [tiles + 1]],
-      ['u32', [tiles]],
-      ['f32', [height, width]],
-      ['u32', [height, width]],
-    ]
-    const { saved } = result
-    if (saved.length !== layout.length) {
-      throw new ArgumentError('rasterizer.backward', 'result.saved', saved.length, 'what forward returned')
+    const get = (index: number, dtype: DType, shape: readonly (number | '*')[]): Tensor => {
+      const tensor = result.saved[index]
+      if (!tensor) throw new ArgumentError(operator, 'result.saved', result.saved.length, 'the 7 tensors of forward')
+      check(operator, this.device, `result.saved[${index}]`, tensor, dtype, shape)
+      return tensor
     }
-    layout.forEach(([dtype, shape], i) => {
-      check('rasterizer.backward', this.device, `result.saved[${i}]`, saved[i]!, dtype, shape)
-    })
-    return saved as readonly [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+    return {
+      pairs: get(0, 'u32', [gaussians + 1]),
+      records: get(1, 'f32', ['*', recordWords]),
+      entries: get(2, 'u32', ['*', 2]),
+      tileStarts: get(3, 'u32', [tiles + 1]),
+      tileEnds: get(4, 'u32', [tiles]),
+      transmittances: get(5, 'f32', [height, width]),
+      stops: get(6, 'u32', [height, width]),
+    }
   }
 
   /** Runs `body` with an `empty` whose tensors are disposed when it throws. */

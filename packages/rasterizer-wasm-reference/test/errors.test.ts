@@ -44,7 +44,7 @@ it('wants gradients of the image, and the result of the same problem', () => {
   expect(() =>
     rasterizer.backward(inputs, view, { ...result, saved: [] }, { vImage }),
   ).toThrowErrorMatchingInlineSnapshot(
-    `[ArgumentError: rasterizer.backward: result.saved must be what forward returned, got 0]`,
+    `[ArgumentError: rasterizer.backward: result.saved must be the 7 tensors of forward, got 0]`,
   )
   result.saved[0]?.dispose()
   expect(() => rasterizer.backward(inputs, view, result, { vImage })).toThrowErrorMatchingInlineSnapshot(
