@@ -160,7 +160,7 @@ describe('weights', () => {
     expect(lpipsCacheFolder({ XDG_CACHE_HOME: '/var/cache' })).toBe('/var/cache/clipgstream/lpips')
     expect(lpipsCacheFolder({})).toMatch(/\.cache[/\\]clipgstream[/\\]lpips$/)
     expect(lpipsRemedy('vgg', '/c')).toMatchInlineSnapshot(
-      `"download https://download.pytorch.org/models/vgg16-397923af.pth and https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/vgg.pth, convert them with convertLpipsWeights (see the README of @clipgstream/eval) and put the result at /c/vgg.safetensors or pass it as --lpips-weights"`,
+      `"download https://download.pytorch.org/models/vgg16-397923af.pth and https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/vgg.pth, then run \`clipgstream lpips-weights vgg vgg16-397923af.pth vgg.pth\`, which writes /c/vgg.safetensors; or pass --lpips-weights FILE"`,
     )
   })
 

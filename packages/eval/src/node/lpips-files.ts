@@ -48,9 +48,10 @@ export function lpipsCacheFolder(env: Readonly<Record<string, string | undefined
 /** What people must do to get the weights of a net. */
 export function lpipsRemedy(net: LpipsNet, folder = lpipsCacheFolder()): string {
   const { backbone, heads } = lpipsSources[net]
+  const command = `clipgstream lpips-weights ${net} ${basename(backbone)} ${basename(heads)}`
   return (
-    `download ${backbone} and ${heads}, convert them with convertLpipsWeights (see the README of @clipgstream/eval) ` +
-    `and put the result at ${join(folder, `${net}.safetensors`)} or pass it as --lpips-weights`
+    `download ${backbone} and ${heads}, then run \`${command}\`, which writes ${join(folder, `${net}.safetensors`)}; ` +
+    'or pass --lpips-weights FILE'
   )
 }
 
