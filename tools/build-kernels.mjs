@@ -1,4 +1,4 @@
-// Compiles every kernels/*.wasm.ts of a package to dist/kernels/*.wasm.
+// Compiles the kernels of a package: kernels/*.wasm.ts to dist/kernels/*.wasm here, CUDA by ./nvcc.mjs.
 //
 // All kernel modules of a process live in one shared memory that the tensor runtime hands out, so a module must bring
 // no static data (its data segments would overwrite each other's at address 1024) and must not grow memory itself.
@@ -8,6 +8,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
+import { buildCuda } from './nvcc.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dataSection = 11
@@ -37,11 +38,18 @@ function hasData(bytes) {
 
 /** @param {string} packageDir absolute path of the package */
 export async function buildKernels(packageDir) {
+  await Promise.all([buildWasm(packageDir), buildCuda(packageDir)])
+}
+
+/** @param {string} packageDir */
+async function buildWasm(packageDir) {
   const from = join(packageDir, 'kernels')
   if (!existsSync(from)) return
+  const names = (await readdir(from)).filter((name) => name.endsWith('.wasm.ts'))
+  if (names.length === 0) return
   const out = join(packageDir, 'dist', 'kernels')
   await mkdir(out, { recursive: true })
-  for (const name of (await readdir(from)).filter((n) => n.endsWith('.wasm.ts'))) {
+  for (const name of names) {
     const source = relative(root, join(from, name))
     const target = join(out, name.replace(/\.wasm\.ts$/, '.wasm'))
     const args = [source, '--baseDir', root, '--outFile', relative(root, target), ...flags]

@@ -15,5 +15,5 @@ export {
 } from './errors.js'
 export { createPrimitives, type Primitives, type SortedPairs } from './primitives.js'
 export { createRandom, type Random } from './random.js'
-export { type DeviceName, deviceNames, type SelectOptions, selectDevice } from './select.js'
+export { type DeviceName, deviceNames, isDeviceName, type SelectOptions, selectDevice } from './select.js'
 export type { Device, DTypeOf, Scope, Tensor } from './tensor.js'

@@ -26,8 +26,9 @@ export async function createPrimitives(device: Device): Promise<Primitives> {
   switch (device.kind) {
     case 'wasm':
       return (await import('./wasm/primitives.js')).createWasmPrimitives(device)
-    case 'webgpu':
     case 'cuda':
+      return (await import('#cuda')).createCudaPrimitives(device)
+    case 'webgpu':
       throw new DeviceUnavailableError(device.kind, 'the primitives have no kernels for it', 'Use a wasm device')
     default:
       throw new DeviceUnavailableError(device.kind satisfies never, 'there is no such device', 'Use a wasm device')
