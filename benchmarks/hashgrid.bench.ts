@@ -13,7 +13,7 @@ export const benchmark: Benchmark = {
   name: 'hash grid',
   description:
     `4D hash grid at ${points} uniformly random points, which are unkind to caches. There is no tfjs rival: tfjs has no ` +
-    'integer products modulo 2^32 and no exclusive or to hash with, and its WebAssembly backend no gradient of a gather.',
+    'exclusive or of integers to hash with, and its WebAssembly backend lacks the gradient of a gather.',
   async run(effort) {
     return [
       ...(await compare('16 levels x 4 features, 2^17 entries', originalGrid(17), atMost(5, effort))),
