@@ -15,7 +15,7 @@ export interface TrainingData {
   readonly frames: number
   /** All full but for the last; `clipsOf` cuts a sequence from its first frame on. */
   readonly clips: readonly Clip[]
-  /** Changes when cameras, frames or clouds change; a run goes on only with the data that it began with. */
+  /** Says which data these are: a run goes on only with the data that it began with, to which frames may be added. */
   readonly fingerprint: string
   /** The image as sRGB bytes // [height, width, 3] */
   image(camera: number, frame: number): Promise<Uint8Array>

@@ -47,16 +47,12 @@ function centred(view: View): View {
   return { ...view, cx: view.width / 2, cy: view.height / 2 }
 }
 
-/** Of cameras, split, file names, clouds, and the sizes of the first frame's files: what changes when the data do. */
-async function fingerprint(dataset: Dataset, cameras: TrainingData['cameras']): Promise<string> {
-  const { vfs, frames, clips } = dataset
+/**
+ * Of cameras, split, and names and sizes of the first frame's images: what every clip depends on. Frames may be added to a
+ * sequence later, and clouds matter only until their clip is begun.
+ */
+async function fingerprint({ vfs, imagePath }: Dataset, cameras: TrainingData['cameras']): Promise<string> {
   const sizeOf = async (path: string | null) => (path === null ? null : [path, await vfs.size(path)])
-  const paths = frames.map((_, frame) => cameras.map((_, camera) => dataset.imagePath(camera, frame)))
-  const content = {
-    cameras,
-    paths,
-    sizes: await Promise.all((paths[clips[0]?.start ?? 0] ?? []).map(sizeOf)),
-    clouds: await Promise.all(clips.map(async ({ cloud }) => (cloud ? sha256(await vfs.read(cloud)) : null))),
-  }
-  return sha256(new TextEncoder().encode(JSON.stringify(content)))
+  const images = await Promise.all(cameras.map((_, camera) => sizeOf(imagePath(camera, 0))))
+  return sha256(new TextEncoder().encode(JSON.stringify({ cameras, images })))
 }

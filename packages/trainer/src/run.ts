@@ -30,13 +30,14 @@ export async function beginRun(run: RunFolder, config: Config, data: TrainingDat
     await refreshManifest(run, header)
     return header
   }
-  const { clips: _, ...header } = known
+  const { clips: _, ...stored } = known
+  const header = { ...stored, data: { ...stored.data, frames: Math.max(stored.data.frames, data.frames) } }
   if (header.data.fingerprint !== data.fingerprint) {
     throw new RunMismatchError(
       'data',
       header.data.fingerprint,
       data.fingerprint,
-      'Cameras, frames or clouds have changed; restore them or train into another folder',
+      'Cameras or images have changed; restore them or train into another folder',
     )
   }
   const begun = known.clips.length > 0 || (await run.exists(checkpointPath(0)))

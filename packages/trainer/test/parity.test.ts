@@ -28,8 +28,12 @@ describe('importOriginal', () => {
   it('says what is missing', async () => {
     const run = createMemoryRun()
     const attempt = (files: Record<string, string>) => importOriginal(memoryFolder(files), run)
-    await expect(attempt({})).rejects.toThrowErrorMatchingInlineSnapshot(`[ClipStreamError: clip stream: point/0.ply: is not in memory; the reference clip is needed]`)
-    await expect(attempt({ 'point/0.ply': 'ply' })).rejects.toThrowErrorMatchingInlineSnapshot(`[FormatError: point/0.ply: header line 1: expected 'ply', got no end of line]`)
+    await expect(attempt({})).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ClipStreamError: clip stream: point/0.ply: is not in memory; the reference clip is needed]`,
+    )
+    await expect(attempt({ 'point/0.ply': 'ply' })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[FormatError: point/0.ply: header line 1: expected 'ply', got no end of line]`,
+    )
     expect(await run.exists('clipstream.json')).toBe(false)
   })
 })

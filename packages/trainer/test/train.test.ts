@@ -139,7 +139,7 @@ describe('train', () => {
     await expect(
       collect({ data: { ...data, fingerprint: 'other' }, run, config, resume: true }),
     ).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[RunMismatchError: this run was made with data tiny 5 3 60 6 4, not other. Cameras, frames or clouds have changed; restore them or train into another folder]`,
+      `[RunMismatchError: this run was made with data tiny 5 3 60 6 4, not other. Cameras or images have changed; restore them or train into another folder]`,
     )
     await expect(collect({ data, run, config, clips: [7] })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[TrainingDataError: there is no clip 7. The data have clips 0, 1]`,
