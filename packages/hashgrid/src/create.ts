@@ -9,8 +9,9 @@ export async function createHashGrid(device: Device, config: HashGridConfig): Pr
   switch (device.kind) {
     case 'wasm':
       return (await import('./wasm.js')).createWasmHashGrid(device, config)
-    case 'webgpu':
     case 'cuda':
+      return (await import('./cuda.js')).createCudaHashGrid(device, config)
+    case 'webgpu':
       throw new DeviceUnavailableError(device.kind, 'hashgrid has no kernels for it', 'Use a wasm device')
     default:
       throw new DeviceUnavailableError(device.kind satisfies never, 'there is no such device', 'Use a wasm device')

@@ -1,13 +1,6 @@
-import {
-  ArgumentError,
-  check,
-  type Device,
-  DeviceUnavailableError,
-  DisposedError,
-  ShapeError,
-  type Tensor,
-} from '@clipgstream/tensor'
+import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { WasmDevice } from '@clipgstream/tensor/wasm'
+import { checkCamera, checkCapacity, checkImage, checkPair, checkSaved } from './checks.js'
 import type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
 
 // As in the kernels.
@@ -16,7 +9,7 @@ const strip = 192
 const pixelBlock = 4096
 const rowBlock = 8192
 
-export async function createWasmPhotometricLoss(device: Device): Promise<PhotometricLoss> {
+export async function createPhotometricLoss(device: Device): Promise<PhotometricLoss> {
   const wasm = narrow(device)
   const module = await wasm.load(new URL('../dist/kernels/photometric.wasm', import.meta.url))
   const measure = module.kernel('measure')
@@ -24,8 +17,7 @@ export async function createWasmPhotometricLoss(device: Device): Promise<Photome
   const measureBackward = module.kernel('measureBackward')
 
   const plan = (operator: string, image: Tensor<'f32'>, target: Tensor<'u8'>) => {
-    const { height, width } = imageSize(operator, device, 'image', image)
-    check(operator, device, 'target', target, 'u8', [height, width, 3])
+    const { height, width } = checkPair(operator, device, image, target)
     const columns = 3 * width
     const chunks = Math.ceil(height / band) * Math.ceil(columns / strip)
     return { height, width, stride: Math.ceil(columns / 4) * 4, chunks, values: height * columns }
@@ -44,9 +36,7 @@ export async function createWasmPhotometricLoss(device: Device): Promise<Photome
 
     backward(image, target, result, { l1, dssim }: PhotometricWeights): Tensor<'f32'> {
       const { height, width, stride, chunks, values } = plan('photometric.backward', image, target)
-      const [saved] = result.saved
-      if (!saved) throw new DisposedError('photometric.backward: result.saved')
-      check('photometric.backward', device, 'result.saved[0]', saved, 'f32', [3, height, stride])
+      const saved = checkSaved('photometric.backward', device, result, [3, height, stride])
       const vImage = device.empty([height, width, 3], 'f32', 'vImage')
       wasm.launch(
         measureBackward,
@@ -66,22 +56,16 @@ export async function createWasmPhotometricLoss(device: Device): Promise<Photome
   }
 }
 
-export async function createWasmVolumeLoss(device: Device): Promise<VolumeLoss> {
+export async function createVolumeLoss(device: Device): Promise<VolumeLoss> {
   const wasm = narrow(device)
   const module = await wasm.load(new URL('../dist/kernels/volume.wasm', import.meta.url))
   const sumVolumes = module.kernel('sumVolumes')
   const meanVolume = module.kernel('meanVolume')
   const volumeBackward = module.kernel('volumeBackward')
 
-  const capacityOf = (operator: string, scales: Tensor<'f32'>, count: Tensor<'u32'>): number => {
-    const [capacity = 0] = check(operator, device, 'scales', scales, 'f32', ['*', 3])
-    check(operator, device, 'count', count, 'u32', [1])
-    return capacity
-  }
-
   return {
     forward(scales, count) {
-      const capacity = capacityOf('volume.forward', scales, count)
+      const capacity = checkCapacity('volume.forward', device, scales, count)
       const chunks = Math.ceil(capacity / rowBlock)
       const mean = device.empty([1], 'f32', 'mean volume')
       using partials = device.empty([chunks, 2], 'u32')
@@ -91,14 +75,14 @@ export async function createWasmVolumeLoss(device: Device): Promise<VolumeLoss> 
     },
 
     backward(scales, count, weight, vScales) {
-      const capacity = capacityOf('volume.backward', scales, count)
+      const capacity = checkCapacity('volume.backward', device, scales, count)
       check('volume.backward', device, 'vScales', vScales, 'f32', [capacity, 3])
       wasm.launch(volumeBackward, Math.ceil(capacity / rowBlock), scales, count, vScales, capacity, weight)
     },
   }
 }
 
-export async function createWasmColorAffine(device: Device): Promise<ColorAffine> {
+export async function createColorAffine(device: Device): Promise<ColorAffine> {
   const wasm = narrow(device)
   const module = await wasm.load(new URL('../dist/kernels/color-affine.wasm', import.meta.url))
   const apply = module.kernel('apply')
@@ -107,15 +91,13 @@ export async function createWasmColorAffine(device: Device): Promise<ColorAffine
 
   /** Address of the matrix of `camera`. */
   const matrixOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: number): number => {
-    const [cameras = 0] = check(operator, device, name, matrices, 'f32', ['*', 3, 4])
-    if (!(Number.isInteger(camera) && camera >= 0 && camera < cameras))
-      throw new ArgumentError(operator, 'camera', camera, `an index below ${cameras}`)
+    checkCamera(operator, device, name, matrices, camera)
     return wasm.address(matrices) + 48 * camera
   }
 
   return {
     forward(image, matrices, camera) {
-      const { height, width } = imageSize('colorAffine.forward', device, 'image', image)
+      const { height, width } = checkImage('colorAffine.forward', device, 'image', image)
       const matrix = matrixOf('colorAffine.forward', 'matrices', matrices, camera)
       const pixels = height * width
       const out = device.empty([height, width, 3], 'f32', 'colour of the camera')
@@ -124,7 +106,7 @@ export async function createWasmColorAffine(device: Device): Promise<ColorAffine
     },
 
     backward(image, matrices, camera, vOut, vMatrices) {
-      const { height, width } = imageSize('colorAffine.backward', device, 'image', image)
+      const { height, width } = checkImage('colorAffine.backward', device, 'image', image)
       check('colorAffine.backward', device, 'vOut', vOut, 'f32', [height, width, 3])
       const matrix = matrixOf('colorAffine.backward', 'matrices', matrices, camera)
       check('colorAffine.backward', device, 'vMatrices', vMatrices, 'f32', matrices.shape)
@@ -143,11 +125,4 @@ export async function createWasmColorAffine(device: Device): Promise<ColorAffine
 function narrow(device: Device): WasmDevice {
   if (device instanceof WasmDevice) return device
   throw new DeviceUnavailableError(device.kind, 'losses was given another device', 'Pass a wasm device')
-}
-
-function imageSize(operator: string, device: Device, name: string, image: Tensor): { height: number; width: number } {
-  const [height = 0, width = 0] = check(operator, device, name, image, 'f32', ['*', '*', 3])
-  if (height === 0 || width === 0)
-    throw new ShapeError(operator, `${name} (at least one pixel)`, ['*', '*', 3], image.shape)
-  return { height, width }
 }

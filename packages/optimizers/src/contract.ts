@@ -28,6 +28,14 @@ export interface AdamStep {
   gradientLimit?: number
 }
 
+/** A parameter of {@link Adam.stepAll} with what belongs to it. */
+export interface AdamGroup {
+  parameter: Tensor<'f32'>
+  gradient: Tensor<'f32'>
+  state: AdamState
+  settings: AdamStep
+}
+
 /**
  * Adam (Kingma and Ba 2015, algorithm 1), on every element g of the gradient:
  *
@@ -49,4 +57,10 @@ export interface Adam {
    * @throws ArgumentError, ShapeError, DTypeError, WrongDeviceError, DisposedError
    */
   step(parameter: Tensor<'f32'>, gradient: Tensor<'f32'>, state: AdamState, settings: AdamStep): void
+  /**
+   * The same on every group, in one launch where the device can. All are checked before the first is stepped; no tensor may
+   * be in two of them.
+   * @throws ArgumentError, ShapeError, DTypeError, WrongDeviceError, DisposedError
+   */
+  stepAll(groups: readonly AdamGroup[]): void
 }

@@ -9,8 +9,9 @@ export async function createAdam(device: Device): Promise<Adam> {
   switch (device.kind) {
     case 'wasm':
       return (await import('./wasm.js')).createWasmAdam(device)
-    case 'webgpu':
     case 'cuda':
+      return (await import('./cuda.js')).createCudaAdam(device)
+    case 'webgpu':
       throw new DeviceUnavailableError(device.kind, 'optimizers has no kernels for it', 'Use a wasm device')
     default:
       throw new DeviceUnavailableError(device.kind satisfies never, 'there is no such device', 'Use a wasm device')

@@ -1,3 +1,3 @@
-export type { Adam, AdamState, AdamStep } from './contract.js'
+export type { Adam, AdamGroup, AdamState, AdamStep } from './contract.js'
 export { createAdam } from './create.js'
 export { constantSchedule, type ExponentialRates, exponentialSchedule, type Schedule } from './schedules.js'

@@ -1,10 +1,12 @@
-import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
+import { type Device, DeviceUnavailableError } from '@clipgstream/tensor'
 import { WasmDevice } from '@clipgstream/tensor/wasm'
-import type { Adam, AdamState, AdamStep } from './contract.js'
-import { adamNumbers } from './settings.js'
+import type { Adam, AdamGroup } from './contract.js'
+import { checkGroup, zeroState } from './groups.js'
 
 /** About how many elements a chunk has. */
 const block = 16384
+
+type Checked = ReturnType<typeof checkGroup>
 
 export async function createWasmAdam(device: Device): Promise<Adam> {
   if (!(device instanceof WasmDevice)) {
@@ -13,48 +15,44 @@ export async function createWasmAdam(device: Device): Promise<Adam> {
   const module = await device.load(new URL('../dist/kernels/adam.wasm', import.meta.url))
   const adamStep = module.kernel('adamStep')
 
+  const step = ({ parameter, gradient, state: { m, v } }: AdamGroup, { width, numbers }: Checked): void => {
+    const { stepSize, rootScale, epsilon, beta1, beta2, lazy, rows, gradientLimit } = numbers
+    if (parameter.size === 0) return
+    // Chunks of whole rows; without rows to skip, any cut will do.
+    const unit = lazy ? width * Math.max(1, Math.floor(block / width)) : block
+    device.launch(
+      adamStep,
+      Math.ceil(parameter.size / unit),
+      parameter,
+      gradient,
+      m,
+      v,
+      parameter.size,
+      unit,
+      rows[0] * width,
+      rows[1] * width,
+      lazy ? width : 0,
+      stepSize,
+      rootScale,
+      epsilon,
+      beta1,
+      1 - beta1,
+      beta2,
+      1 - beta2,
+      gradientLimit !== null,
+      gradientLimit ?? 0,
+    )
+  }
+
   return {
-    state(parameter: Tensor<'f32'>): AdamState {
-      check('adam.state', device, 'parameter', parameter, 'f32', parameter.shape)
-      return {
-        m: device.zeros(parameter.shape, 'f32', `m of ${parameter.name}`),
-        v: device.zeros(parameter.shape, 'f32', `v of ${parameter.name}`),
-      }
+    state: (parameter) => zeroState(device, parameter),
+    step(parameter, gradient, state, settings) {
+      const group = { parameter, gradient, state, settings }
+      step(group, checkGroup('adam.step', device, group))
     },
-    step(parameter: Tensor<'f32'>, gradient: Tensor<'f32'>, { m, v }: AdamState, settings: AdamStep): void {
-      const { shape } = parameter
-      check('adam.step', device, 'parameter', parameter, 'f32', shape)
-      check('adam.step', device, 'gradient', gradient, 'f32', shape)
-      check('adam.step', device, 'm', m, 'f32', shape)
-      check('adam.step', device, 'v', v, 'f32', shape)
-      const rowCount = shape[0] ?? 1
-      const { stepSize, rootScale, epsilon, beta1, beta2, lazy, rows, gradientLimit } = adamNumbers(settings, rowCount)
-      if (parameter.size === 0) return
-      const width = parameter.size / rowCount
-      // Chunks of whole rows; without rows to skip, any cut will do.
-      const unit = lazy ? width * Math.max(1, Math.floor(block / width)) : block
-      device.launch(
-        adamStep,
-        Math.ceil(parameter.size / unit),
-        parameter,
-        gradient,
-        m,
-        v,
-        parameter.size,
-        unit,
-        rows[0] * width,
-        rows[1] * width,
-        lazy ? width : 0,
-        stepSize,
-        rootScale,
-        epsilon,
-        beta1,
-        1 - beta1,
-        beta2,
-        1 - beta2,
-        gradientLimit !== null,
-        gradientLimit ?? 0,
-      )
+    stepAll(groups) {
+      const checked = groups.map((group) => ({ group, numbers: checkGroup('adam.stepAll', device, group) }))
+      for (const { group, numbers } of checked) step(group, numbers)
     },
   }
 }

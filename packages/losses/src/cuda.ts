@@ -1,0 +1,126 @@
+import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
+import { CudaDevice } from '@clipgstream/tensor/cuda'
+import { checkCamera, checkCapacity, checkImage, checkPair, checkSaved } from './checks.js'
+import type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
+
+// As in the kernels.
+const columnsPerBlock = 128
+const threads = 256
+const rowsPerBlock = 2048
+const pixelsPerBlock = 4096
+const elementsOfMatrix = 12
+
+/** Bands of many rows read less twice, but there must be enough blocks to fill a GPU. */
+const bands = [64, 32, 16] as const
+const enoughBlocks = 700
+
+export async function createPhotometricLoss(device: Device): Promise<PhotometricLoss> {
+  const cuda = narrow(device)
+  const module = await cuda.load(new URL('../dist/kernels/photometric.fatbin', import.meta.url))
+  const measure = module.kernel('measure', 'ppppuuu')
+  const finish = module.kernel('finish', 'ppud')
+  const measureBackward = module.kernel('measureBackward', 'ppppuuuff')
+
+  const plan = (operator: string, image: Tensor<'f32'>, target: Tensor<'u8'>) => {
+    const { height, width } = checkPair(operator, device, image, target)
+    const strips = Math.ceil((3 * width) / columnsPerBlock)
+    const band = bands.find((rows) => strips * Math.ceil(height / rows) >= enoughBlocks) ?? bands[2]
+    const shape = { grid: [strips, Math.ceil(height / band)] as const, block: columnsPerBlock }
+    return { height, width, band, shape, blocks: strips * Math.ceil(height / band), values: 3 * height * width }
+  }
+
+  return {
+    forward(image, target): PhotometricResult {
+      const { height, width, band, shape, blocks, values } = plan('photometric.forward', image, target)
+      const terms = device.empty([2], 'f32', 'terms')
+      const saved = device.empty([3, height, 3 * width], 'f32', 'ssim derivatives')
+      using partials = device.empty([blocks, 4], 'u32', 'partial sums')
+      cuda.launch(measure, shape, image, target, saved, partials, height, width, band)
+      cuda.launch(finish, { grid: 1, block: threads }, partials, terms, blocks, values)
+      return { terms, saved: [saved] }
+    },
+
+    backward(image, target, result, { l1, dssim }: PhotometricWeights): Tensor<'f32'> {
+      const { height, width, band, shape, values } = plan('photometric.backward', image, target)
+      const saved = checkSaved('photometric.backward', device, result, [3, height, 3 * width])
+      const vImage = device.empty([height, width, 3], 'f32', 'vImage')
+      const weights = [l1 / values, -dssim / values] as const
+      cuda.launch(measureBackward, shape, image, target, saved, vImage, height, width, band, ...weights)
+      return vImage
+    },
+  }
+}
+
+export async function createVolumeLoss(device: Device): Promise<VolumeLoss> {
+  const cuda = narrow(device)
+  const module = await cuda.load(new URL('../dist/kernels/volume.fatbin', import.meta.url))
+  const sumVolumes = module.kernel('sumVolumes', 'pppu')
+  const meanVolume = module.kernel('meanVolume', 'pppuu')
+  const volumeBackward = module.kernel('volumeBackward', 'pppuf')
+
+  return {
+    forward(scales, count) {
+      const capacity = checkCapacity('volume.forward', device, scales, count)
+      const blocks = Math.ceil(capacity / rowsPerBlock)
+      const mean = device.empty([1], 'f32', 'mean volume')
+      using partials = device.empty([blocks, 2], 'u32', 'partial sums')
+      cuda.launch(sumVolumes, { grid: blocks, block: threads }, scales, count, partials, capacity)
+      cuda.launch(meanVolume, { grid: 1, block: threads }, partials, count, mean, blocks, capacity)
+      return mean
+    },
+
+    backward(scales, count, weight, vScales) {
+      const capacity = checkCapacity('volume.backward', device, scales, count)
+      check('volume.backward', device, 'vScales', vScales, 'f32', [capacity, 3])
+      const shape = { grid: Math.ceil(capacity / threads), block: threads }
+      cuda.launch(volumeBackward, shape, scales, count, vScales, capacity, weight)
+    },
+  }
+}
+
+export async function createColorAffine(device: Device): Promise<ColorAffine> {
+  const cuda = narrow(device)
+  const module = await cuda.load(new URL('../dist/kernels/color-affine.fatbin', import.meta.url))
+  const apply = module.kernel('apply', 'pppu')
+  const applyBackward = module.kernel('applyBackward', 'pppppu')
+  const addPartials = module.kernel('addPartials', 'ppu')
+
+  /** Address of the matrix of `camera`. */
+  const matrixOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: number): number => {
+    checkCamera(operator, device, name, matrices, camera)
+    return cuda.address(matrices) + 4 * elementsOfMatrix * camera
+  }
+
+  return {
+    forward(image, matrices, camera) {
+      const { height, width } = checkImage('colorAffine.forward', device, 'image', image)
+      const matrix = matrixOf('colorAffine.forward', 'matrices', matrices, camera)
+      const pixels = height * width
+      const out = device.empty([height, width, 3], 'f32', 'colour of the camera')
+      const shape = { grid: Math.ceil(pixels / (4 * threads)), block: threads }
+      cuda.launch(apply, shape, image, matrix, out, pixels)
+      return out
+    },
+
+    backward(image, matrices, camera, vOut, vMatrices) {
+      const { height, width } = checkImage('colorAffine.backward', device, 'image', image)
+      check('colorAffine.backward', device, 'vOut', vOut, 'f32', [height, width, 3])
+      const matrix = matrixOf('colorAffine.backward', 'matrices', matrices, camera)
+      check('colorAffine.backward', device, 'vMatrices', vMatrices, 'f32', matrices.shape)
+      const vMatrix = matrixOf('colorAffine.backward', 'vMatrices', vMatrices, camera)
+      const pixels = height * width
+      const blocks = Math.ceil(pixels / pixelsPerBlock)
+      const vImage = device.empty([height, width, 3], 'f32', 'vImage')
+      using partials = device.empty([blocks, 2 * elementsOfMatrix], 'u32', 'partial sums')
+      const shape = { grid: blocks, block: threads }
+      cuda.launch(applyBackward, shape, image, matrix, vOut, vImage, partials, pixels)
+      cuda.launch(addPartials, { grid: 1, block: 32 * elementsOfMatrix }, partials, vMatrix, blocks)
+      return vImage
+    },
+  }
+}
+
+function narrow(device: Device): CudaDevice {
+  if (device instanceof CudaDevice) return device
+  throw new DeviceUnavailableError(device.kind, 'losses was given another device', 'Pass a cuda device')
+}
