@@ -6,8 +6,10 @@ export type {
   Heads,
   HeadsConfig,
   HeadsInputs,
+  HeadsOptions,
   HeadsResult,
   Keep,
+  Precision,
 } from './contract.js'
 export { createHeads } from './create.js'
 export {

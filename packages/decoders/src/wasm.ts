@@ -1,15 +1,7 @@
-import {
-  ArgumentError,
-  check,
-  type Device,
-  type Shape,
-  ShapeError,
-  type Tensor,
-  WrongDeviceError,
-} from '@clipgstream/tensor'
+import { ArgumentError, check, type Device, type Tensor, WrongDeviceError } from '@clipgstream/tensor'
 import { type Kernel, WasmDevice } from '@clipgstream/tensor/wasm'
+import { checkInputs, checkLength, checkOutputs, checkParameters } from './check.js'
 import type { HeadParameters, Heads, HeadsConfig, HeadsInputs, HeadsResult, Keep } from './contract.js'
-import { parameterShapes } from './parameters.js'
 
 /** Rows that pass through all heads together; fewer where their activations would not fit in the scratch. */
 const maxBlockRows = 64
@@ -33,7 +25,6 @@ export async function createWasmHeads(device: Device, config: HeadsConfig): Prom
 
 class WasmHeads implements Heads {
   readonly #blockRows: number
-  readonly #shapes: ReturnType<typeof parameterShapes>
   /** Offset of each head in a partial sum of gradients, and its size behind the last. */
   readonly #partials: number[] = [0]
 
@@ -42,7 +33,6 @@ class WasmHeads implements Heads {
     readonly config: HeadsConfig,
     private readonly kernels: Record<'packForward' | 'packBackward' | 'forward' | 'backward' | 'reduce', Kernel>,
   ) {
-    this.#shapes = parameterShapes(config)
     this.#blockRows = blockRows(config, device.scratchBytes)
     const inputs = up(config.inputs, 8)
     for (const { hidden, outputs } of config.heads) {
@@ -55,7 +45,7 @@ class WasmHeads implements Heads {
     const { device, config, kernels } = this
     const operator = 'heads.forward'
     const { capacity, rows } = this.#checkInputs(operator, inputs)
-    this.#checkParameters(operator, 'parameters', parameters)
+    checkParameters(operator, device, config, 'parameters', parameters)
     const { heads } = config
     const outputs = heads.map(({ name, outputs }) => device.empty([capacity, outputs], 'f32', name))
     const saved =
@@ -81,10 +71,10 @@ class WasmHeads implements Heads {
     const { device, config, kernels } = this
     const operator = 'heads.backward'
     const { capacity, rows } = this.#checkInputs(operator, inputs)
-    this.#checkParameters(operator, 'parameters', parameters)
-    if (vParameters) this.#checkParameters(operator, 'vParameters', vParameters)
-    this.#checkOutputs(operator, 'result.outputs', result.outputs, capacity)
-    this.#checkOutputs(operator, 'vOutputs', vOutputs, capacity)
+    checkParameters(operator, device, config, 'parameters', parameters)
+    if (vParameters) checkParameters(operator, device, config, 'vParameters', vParameters)
+    checkOutputs(operator, device, config, 'result.outputs', result.outputs, capacity)
+    checkOutputs(operator, device, config, 'vOutputs', vOutputs, capacity)
     this.#checkSaved(operator, result.saved, capacity)
     const { heads } = config
     const vX = device.empty([capacity, config.inputs], 'f32', 'vX')
@@ -157,51 +147,21 @@ class WasmHeads implements Heads {
     return table
   }
 
-  #checkInputs(operator: string, { x, count }: HeadsInputs): { capacity: number; rows: number } {
-    const [capacity = 0] = check(operator, this.device, 'x', x, 'f32', ['*', this.config.inputs])
-    if (!count) return { capacity, rows: capacity }
-    check(operator, this.device, 'count', count, 'u32', [1])
+  #checkInputs(operator: string, inputs: HeadsInputs): { capacity: number; rows: number } {
+    const capacity = checkInputs(operator, this.device, this.config, inputs)
+    if (!inputs.count) return { capacity, rows: capacity }
     // Launches have finished when they return, so the count is there.
-    const rows = this.device.view(count)[0]!
+    const rows = this.device.view(inputs.count)[0]!
     if (rows > capacity) throw new ArgumentError(operator, 'count', rows, `at most the ${capacity} rows of x`)
     return { capacity, rows }
   }
 
-  #checkParameters(operator: string, name: string, parameters: readonly HeadParameters[]): void {
-    this.#checkLength(operator, name, parameters.length)
-    this.#shapes.forEach((shapes, i) => {
-      for (const key of ['w1', 'b1', 'w2', 'b2'] as const) {
-        const tensor = parameters[i]![key]
-        const shape: Shape | null = shapes[key]
-        const label = `${name}[${i}].${key}`
-        if (tensor && shape) check(operator, this.device, label, tensor, 'f32', shape)
-        else if (tensor)
-          throw new ArgumentError(operator, label, `[${tensor.shape.join(', ')}]`, 'null, as biases is false')
-        else if (shape) throw new ShapeError(operator, label, shape, [])
-      }
-    })
-  }
-
-  #checkOutputs(operator: string, list: string, tensors: readonly Tensor[], capacity: number): void {
-    this.#checkLength(operator, list, tensors.length)
-    this.config.heads.forEach(({ name, outputs }, i) => {
-      check(operator, this.device, `${list}[${i}] (${name})`, tensors[i]!, 'f32', [capacity, outputs])
-    })
-  }
-
   #checkSaved(operator: string, saved: readonly Tensor[], capacity: number): void {
     if (saved.length === 0) return
-    this.#checkLength(operator, 'result.saved', saved.length)
+    checkLength(operator, this.config, 'result.saved', saved.length)
     this.config.heads.forEach(({ name, hidden }, i) => {
       check(operator, this.device, `result.saved[${i}] (${name})`, saved[i]!, 'f32', [up(capacity, 4), up(hidden, 8)])
     })
-  }
-
-  #checkLength(operator: string, name: string, length: number): void {
-    const { heads } = this.config
-    if (length === heads.length) return
-    const list = heads.map((head) => head.name).join(', ')
-    throw new ArgumentError(operator, name, `${length} entries`, `one entry for each head (${list})`)
   }
 }
 

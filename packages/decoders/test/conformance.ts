@@ -1,4 +1,4 @@
-import { decoderHeads, fieldHead, type HeadsConfig } from '@clipgstream/decoders'
+import { decoderHeads, fieldHead, type HeadsConfig, type Precision } from '@clipgstream/decoders'
 import type { ConformanceCase, Tolerance } from '../../../tools/conformance/case.js'
 import * as oracle from './oracle.js'
 import { capital, createProblem, type Problem, solve } from './problem.js'
@@ -7,7 +7,12 @@ import { capital, createProblem, type Problem, solve } from './problem.js'
  * Reordered float32 sums: gradients of weights sum over the rows, and their terms of order 1 cancel. In large cases a
  * few hidden units lie so close to 0 that the ReLU falls the other way.
  */
-export function tolerances(config: HeadsConfig, rows: number): Record<string, Tolerance> {
+export function tolerances(
+  config: HeadsConfig,
+  rows: number,
+  precision: Precision = 'fp32',
+): Record<string, Tolerance> {
+  if (precision === 'tf32') return rounded(config, rows)
   const flips = rows > 1000 ? { flips: 1e-3, flipLimit: 2 } : {}
   const layers = config.biases ? ['w1', 'b1', 'w2', 'b2'] : ['w1', 'w2']
   return Object.fromEntries([
@@ -17,6 +22,21 @@ export function tolerances(config: HeadsConfig, rows: number): Record<string, To
       layers.map((key) => [`v${capital(name)}.${key}`, { absolute: 2e-6 * Math.sqrt(rows), relative: 2e-5, ...flips }]),
     ),
   ])
+}
+
+/**
+ * Factors of 11 bits. About one hidden unit in 2000 then lies on the other side of its ReLU, which shows in vX and in
+ * every sum over rows: these are bounds of gross errors only.
+ */
+function rounded(config: HeadsConfig, rows: number): Record<string, Tolerance> {
+  const outputs = config.heads.map(({ name }) => name)
+  return Object.fromEntries(
+    Object.keys(tolerances(config, rows)).map((name) => {
+      if (outputs.includes(name)) return [name, { absolute: 3e-3, relative: 5e-3 }]
+      if (name === 'vX') return [name, { absolute: 2e-2, relative: 5e-3, flips: 5e-2, flipLimit: 1 }]
+      return [name, { absolute: 0.15 * Math.sqrt(rows), relative: 5e-3 }]
+    }),
+  )
 }
 
 /** What `solve` returns, in float64. */
@@ -35,31 +55,33 @@ export function solveOracle(problem: Problem): Record<string, Float64Array> {
   return values
 }
 
-function conformanceCase(name: string, config: HeadsConfig, rows: number, size: 'small' | 'full'): ConformanceCase {
+function conformanceCase(
+  name: string,
+  config: HeadsConfig,
+  rows: number,
+  size: 'small' | 'full',
+  precision: Precision = 'fp32',
+): ConformanceCase {
   const problem = () => createProblem(config, rows, rows)
   return {
     operator: 'decoders.heads',
-    name,
+    name: `${name}, ${rows} rows${precision === 'fp32' ? '' : `, ${precision}`}`,
     size,
-    tolerance: tolerances(config, rows),
-    run: (device) => solve(device, problem(), { count: rows }),
+    tolerance: tolerances(config, rows, precision),
+    run: (device) => solve(device, problem(), { count: rows, precision }),
     ...(size === 'small' ? { oracle: () => solveOracle(problem()) } : {}),
   }
 }
 
+const tiny = decoderHeads({ features: 16, offsetsPerAnchor: 3 })
+const usual = decoderHeads({ features: 128, offsetsPerAnchor: 10 })
+
 export const cases: ConformanceCase[] = [
-  conformanceCase(
-    'decoders, 16 features, K 3, 131 rows',
-    decoderHeads({ features: 16, offsetsPerAnchor: 3 }),
-    131,
-    'small',
-  ),
-  conformanceCase('field 12-20-9, 77 rows', fieldHead({ inputs: 12, hidden: 20, outputs: 9 }), 77, 'small'),
-  conformanceCase(
-    'decoders, 128 features, K 10, 4096 rows',
-    decoderHeads({ features: 128, offsetsPerAnchor: 10 }),
-    4096,
-    'full',
-  ),
-  conformanceCase('field 64-128-64, 16384 rows', fieldHead({ inputs: 64, hidden: 128, outputs: 64 }), 16384, 'full'),
+  conformanceCase('decoders, 16 features, K 3', tiny, 131, 'small'),
+  conformanceCase('field 12-20-9', fieldHead({ inputs: 12, hidden: 20, outputs: 9 }), 77, 'small'),
+  conformanceCase('decoders, 16 features, K 3', tiny, 131, 'small', 'tf32x3'),
+  conformanceCase('decoders, 128 features, K 10', usual, 4096, 'full'),
+  conformanceCase('field 64-128-64', fieldHead({ inputs: 64, hidden: 128, outputs: 64 }), 16384, 'full'),
+  conformanceCase('decoders, 128 features, K 10', usual, 4096, 'full', 'tf32x3'),
+  conformanceCase('decoders, 128 features, K 10', usual, 4096, 'full', 'tf32'),
 ]

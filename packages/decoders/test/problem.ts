@@ -6,6 +6,7 @@ import {
   initialParameters,
   type Keep,
   type PerParameter,
+  type Precision,
   uploadParameters,
   zeroParameters,
 } from '@clipgstream/decoders'
@@ -33,6 +34,7 @@ export function createProblem(config: HeadsConfig, rows: number, seed: number): 
 
 export interface SolveOptions {
   keep?: Keep
+  precision?: Precision
   /** Rows in use, with a count tensor; all, without one, when left out. */
   count?: number
   frozen?: boolean
@@ -47,8 +49,8 @@ export async function solve(
   options: SolveOptions = {},
 ): Promise<Record<string, Float32Array<ArrayBufferLike>>> {
   const { config, rows } = problem
-  const { keep, count, frozen = false, repeat = 1 } = options
-  const heads = await createHeads(device, config)
+  const { keep, count, frozen = false, repeat = 1, precision } = options
+  const heads = await createHeads(device, config, precision ? { precision } : {})
   using _scope = device.scope()
   const inputs = {
     x: device.from(problem.x, [rows, config.inputs]),

@@ -1,0 +1,332 @@
+// Products of tiles: c // [128, N] += a // [128, k] b // [k, N], by a block of 256 threads, N = 64 or 32.
+//
+// Operands pass through shared memory in slices of 16 k, stored [k][i] and double buffered through registers: rows are 8
+// words longer than the tile, so that fragments of the tensor cores (4 k by 8 i) fall into 32 banks. Two engines
+// read the same slices: `Plain` with fused multiply-adds in ascending k, a microtile of 8 x (N / 16) per thread, and
+// `Tensor` with mma.sync m16n8k8 tf32, 32 x (N / 2) per warp.
+//
+// A float is split into big + small of 11 bits each; three products, small ones first, leave a relative error of about
+// 2^-21 a term. Each slice starts from zero and is added by an ordinary, rounded addition, since tensor cores
+// truncate their sums. With one product (tf32) the relative error is about 2^-11 a term.
+#pragma once
+
+namespace clipgstream {
+
+constexpr int threads = 256;
+constexpr int rowsOfTile = 128;
+constexpr int slice = 16;
+constexpr int padding = 8;
+
+/** One operand's slices. Elements outside of the limits are 0. W is the extent along i. */
+template <int W>
+struct Slices {
+  float values[2][slice][W + padding];
+};
+
+/** How operand elements (i, k) lie in memory: at i ld + k or, contiguous along i, at k ld + i. */
+enum class Along { K, I };
+
+/** Values as they are. */
+struct Values {
+  const float* from;
+  __device__ float at(size_t index) const { return from[index]; }
+  __device__ float4 at4(size_t index) const { return *reinterpret_cast<const float4*>(from + index); }
+  __device__ bool aligned() const { return (reinterpret_cast<size_t>(from) & 15) == 0; }
+};
+
+enum Activation { NONE = 0, RELU = 1, SIGMOID = 2 };
+
+/** The gradient before an activation from that behind it and the activated value. A NaN passes on. */
+struct BeforeActivation {
+  const float* vOutput;
+  const float* output;
+  int activation;
+  __device__ float of(float v, float y) const {
+    if (activation == SIGMOID) return v * (y * (1 - y));
+    if (activation == RELU) return y <= 0 ? 0 : v;
+    return v;
+  }
+  __device__ float at(size_t index) const { return of(vOutput[index], output[index]); }
+  __device__ float4 at4(size_t index) const {
+    const float4 v = *reinterpret_cast<const float4*>(vOutput + index);
+    const float4 y = *reinterpret_cast<const float4*>(output + index);
+    return make_float4(of(v.x, y.x), of(v.y, y.y), of(v.z, y.z), of(v.w, y.w));
+  }
+  __device__ bool aligned() const {
+    return ((reinterpret_cast<size_t>(vOutput) | reinterpret_cast<size_t>(output)) & 15) == 0;
+  }
+};
+
+/**
+ * Moves slices of an operand from global to shared memory: `fetch` reads one into registers, `store` writes it. `i0` is
+ * the first of the tile's W indices, those from `iEnd` on and k from `kEnd` on are 0.
+ */
+template <int W, Along along, class Source>
+struct Operand {
+  static constexpr int quads = (W * slice / 4 + threads - 1) / threads;
+  static constexpr int singles = W * slice / threads;
+  Source source;
+  size_t ld;
+  int i0, iEnd, kEnd;
+  bool wide;
+  float held[quads * 4];
+
+  __device__ Operand(Source source, int ld, int i0, int iEnd, int kEnd)
+      : source(source), ld(ld), i0(i0), iEnd(iEnd), kEnd(kEnd) {
+    // i0 and the first k are multiples of four, so that a quad lies inside of the limit or outside.
+    wide = source.aligned() && ld % 4 == 0 && (along == Along::K ? kEnd : iEnd) % 4 == 0;
+  }
+
+  __device__ void fetch(int k0) {
+    if (wide) {
+#pragma unroll
+      for (int q = 0; q < quads; q++) {
+        int i, k;
+        quad(q, i, k);
+        float4 v = make_float4(0, 0, 0, 0);
+        if (k < slice && i0 + i < iEnd && k0 + k < kEnd) v = source.at4(place(i0 + i, k0 + k));
+        held[4 * q] = v.x;
+        held[4 * q + 1] = v.y;
+        held[4 * q + 2] = v.z;
+        held[4 * q + 3] = v.w;
+      }
+    } else {
+#pragma unroll
+      for (int s = 0; s < singles; s++) {
+        int i, k;
+        single(s, i, k);
+        held[s] = i0 + i < iEnd && k0 + k < kEnd ? source.at(place(i0 + i, k0 + k)) : 0;
+      }
+    }
+  }
+
+  __device__ void store(float (*to)[W + padding]) const {
+    if (wide) {
+#pragma unroll
+      for (int q = 0; q < quads; q++) {
+        int i, k;
+        quad(q, i, k);
+        if (k >= slice) continue;
+        if (along == Along::I) {
+          *reinterpret_cast<float4*>(&to[k][i]) =
+              make_float4(held[4 * q], held[4 * q + 1], held[4 * q + 2], held[4 * q + 3]);
+        } else {
+#pragma unroll
+          for (int j = 0; j < 4; j++) to[k + j][i] = held[4 * q + j];
+        }
+      }
+    } else {
+#pragma unroll
+      for (int s = 0; s < singles; s++) {
+        int i, k;
+        single(s, i, k);
+        to[k][i] = held[s];
+      }
+    }
+  }
+
+ private:
+  __device__ size_t place(int i, int k) const { return along == Along::K ? i * ld + k : k * ld + i; }
+
+  /** First element of this thread's quad q. Lanes run along i, which keeps transposing stores free of conflicts. */
+  __device__ static void quad(int q, int& i, int& k) {
+    const int index = threadIdx.x + threads * q;
+    if (along == Along::K) {
+      i = index % W;
+      k = index / W * 4;
+    } else {
+      i = index % (W / 4) * 4;
+      k = index / (W / 4);
+    }
+  }
+
+  __device__ static void single(int s, int& i, int& k) {
+    const int index = threadIdx.x + threads * s;
+    if (along == Along::K) {
+      k = index % slice;
+      i = index / slice;
+    } else {
+      i = index % W;
+      k = index / W;
+    }
+  }
+};
+
+/** Fused multiply-adds. */
+template <int N>
+struct Plain {
+  static constexpr int columns = N / 16;
+  float sums[8][columns] = {};
+
+  __device__ void multiply(const float (*a)[rowsOfTile + padding], const float (*b)[N + padding]) {
+    const int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * columns;
+#pragma unroll
+    for (int k = 0; k < slice; k++) {
+      float left[8], right[columns];
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        left[i] = a[k][row + i];
+        left[4 + i] = a[k][64 + row + i];
+      }
+#pragma unroll
+      for (int j = 0; j < columns; j++) right[j] = b[k][column + j];
+#pragma unroll
+      for (int i = 0; i < 8; i++) {
+#pragma unroll
+        for (int j = 0; j < columns; j++) sums[i][j] = fmaf(left[i], right[j], sums[i][j]);
+      }
+    }
+  }
+
+  /** Calls f(row, column, value, value of the next column) for what this thread holds; columns are even. */
+  template <class F>
+  __device__ void forEachPair(F f) const {
+    const int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * columns;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+#pragma unroll
+      for (int j = 0; j < columns; j += 2) f(i / 4 * 64 + row + i % 4, column + j, sums[i][j], sums[i][j + 1]);
+    }
+  }
+};
+
+/** Tensor cores, with `products` = 3 (as exact as float32) or 1 (tf32). From compute capability 8.0 on. */
+template <int N, int products>
+struct Tensor {
+  static constexpr int columnTiles = N / 16;
+  float sums[2][columnTiles][4] = {};
+
+  __device__ void multiply(const float (*a)[rowsOfTile + padding], const float (*b)[N + padding]) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int group = lane / 4, member = lane % 4;
+    const int row = warp % 4 * 32 + group, column = warp / 4 * (N / 2) + group;
+    unsigned bigB[2][columnTiles][2], smallB[2][columnTiles][2];
+#pragma unroll
+    for (int s = 0; s < 2; s++) {
+#pragma unroll
+      for (int n = 0; n < columnTiles; n++) {
+#pragma unroll
+        for (int i = 0; i < 2; i++) split(b[8 * s + member + 4 * i][column + 8 * n], bigB[s][n][i], smallB[s][n][i]);
+      }
+    }
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+      unsigned bigA[2][4], smallA[2][4];
+#pragma unroll
+      for (int s = 0; s < 2; s++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+          split(a[8 * s + member + i / 2 * 4][row + 16 * m + i % 2 * 8], bigA[s][i], smallA[s][i]);
+      }
+      float partial[columnTiles][4] = {};
+      if (products == 3) {
+#pragma unroll
+        for (int s = 0; s < 2; s++) {
+#pragma unroll
+          for (int n = 0; n < columnTiles; n++) mma(partial[n], smallA[s], bigB[s][n]);
+#pragma unroll
+          for (int n = 0; n < columnTiles; n++) mma(partial[n], bigA[s], smallB[s][n]);
+        }
+      }
+#pragma unroll
+      for (int s = 0; s < 2; s++) {
+#pragma unroll
+        for (int n = 0; n < columnTiles; n++) mma(partial[n], bigA[s], bigB[s][n]);
+      }
+#pragma unroll
+      for (int n = 0; n < columnTiles; n++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) sums[m][n][i] += partial[n][i];
+      }
+    }
+  }
+
+  template <class F>
+  __device__ void forEachPair(F f) const {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int row = warp % 4 * 32 + lane / 4, column = warp / 4 * (N / 2) + lane % 4 * 2;
+#pragma unroll
+    for (int m = 0; m < 2; m++) {
+#pragma unroll
+      for (int n = 0; n < columnTiles; n++) {
+        f(row + 16 * m, column + 8 * n, sums[m][n][0], sums[m][n][1]);
+        f(row + 16 * m + 8, column + 8 * n, sums[m][n][2], sums[m][n][3]);
+      }
+    }
+  }
+
+ private:
+  /**
+   * value = big + small + less than 2^-21 |value|. Big is rounded to the 11 bits of tf32; of small, the hardware looks at
+   * as many. An infinite value becomes NaN in the products of three.
+   */
+  __device__ static void split(float value, unsigned& big, unsigned& small) {
+    big = (__float_as_uint(value) + 0x1000u) & 0xffffe000u;
+    if (products == 3) small = __float_as_uint(value - __uint_as_float(big));
+  }
+
+  __device__ static void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#elif defined(CLIPGSTREAM_EMULATED)
+    emulatedMma(c, a, b);
+#else
+    __trap();
+#endif
+  }
+};
+
+struct PlainEngine {
+  template <int N>
+  using Tile = Plain<N>;
+};
+template <int products>
+struct TensorEngine {
+  template <int N>
+  using Tile = Tensor<N, products>;
+};
+
+/**
+ * tile += a b over k in [kBegin, kEnd); kBegin is a multiple of four. `each` sees every slice in shared memory.
+ * All threads of the block must call it.
+ */
+template <int N, class Tile, class A, class B, class Each>
+__device__ void multiply(
+    Tile& tile, A& a, B& b, int kBegin, int kEnd, Slices<rowsOfTile>& sharedA, Slices<N>& sharedB, Each each) {
+  if (kBegin >= kEnd) return;
+  a.fetch(kBegin);
+  b.fetch(kBegin);
+  a.store(sharedA.values[0]);
+  b.store(sharedB.values[0]);
+  __syncthreads();
+  int buffer = 0;
+  for (int k = kBegin; k < kEnd; k += slice) {
+    const bool more = k + slice < kEnd;
+    if (more) {
+      a.fetch(k + slice);
+      b.fetch(k + slice);
+    }
+    tile.multiply(sharedA.values[buffer], sharedB.values[buffer]);
+    each(sharedA.values[buffer], sharedB.values[buffer]);
+    buffer ^= 1;
+    if (more) {
+      a.store(sharedA.values[buffer]);
+      b.store(sharedB.values[buffer]);
+    }
+    __syncthreads();
+  }
+}
+
+/** Stores two neighbours of a row, of which the second may lie behind the row's end. */
+__device__ inline void storePair(float* to, float first, float second, bool both) {
+  if (both && (reinterpret_cast<size_t>(to) & 7) == 0) {
+    *reinterpret_cast<float2*>(to) = make_float2(first, second);
+  } else {
+    to[0] = first;
+    if (both) to[1] = second;
+  }
+}
+
+}  // namespace clipgstream
