@@ -11,7 +11,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const cache = join(root, 'node_modules', '.cache', 'clipgstream-nvcc')
+const defaultCache = join(root, 'node_modules', '.cache', 'clipgstream-nvcc')
 /** Headers for every package. */
 const shared = join(root, 'packages', 'tensor', 'kernels')
 const architectures = ['75', '80', '86', '89', '90', '100', '120']
@@ -28,7 +28,8 @@ const nativeFlags = [
 
 /** @returns {string | undefined} */
 function findNvcc() {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/cuda/bin']
+  const home = process.env['CUDA_HOME'] ?? '/usr/local/cuda'
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), join(home, 'bin')]
   return folders.map((folder) => join(folder, 'nvcc')).find((file) => existsSync(file))
 }
 
@@ -55,13 +56,12 @@ function headers(folder) {
 }
 
 /**
- * @param {string} nvcc
- * @param {string} version
+ * @param {{ nvcc: string, version: string, cache: string }} compiler
  * @param {string} source
  * @param {string} target
  * @param {readonly string[]} own
  */
-async function compile(nvcc, version, source, target, own) {
+async function compile({ nvcc, version, cache }, source, target, own) {
   const flags = [...own, ...common, ...targets()]
   const key = createHash('sha256')
   for (const part of [version, flags.join(' '), readFileSync(source, 'utf8')]) key.update(part).update('\0')
@@ -87,7 +87,7 @@ async function sources(folder, ending) {
 }
 
 /** @param {string} packageDir absolute path of the package */
-export async function buildCuda(packageDir) {
+export async function buildCuda(packageDir, cache = defaultCache) {
   const kernels = await sources(join(packageDir, 'kernels'), '.cu')
   const native = await sources(join(packageDir, 'native'), '.cu')
   if (kernels.length + native.length === 0) return
@@ -99,17 +99,18 @@ export async function buildCuda(packageDir) {
     return
   }
   const version = versionOf(nvcc)
+  const compiler = { nvcc, version, cache }
   const out = join(packageDir, 'dist', 'kernels')
   await mkdir(out, { recursive: true })
   for (const name of kernels) {
     const target = join(out, name.replace(/\.cu$/, '.fatbin'))
-    await compile(nvcc, version, join(packageDir, 'kernels', name), target, kernelFlags)
+    await compile(compiler, join(packageDir, 'kernels', name), target, kernelFlags)
   }
   for (const name of native) {
     const folder = join(packageDir, 'dist', 'native')
     await mkdir(folder, { recursive: true })
     const target = join(folder, `libclipgstream_${name.replace(/\.cu$/, '.so')}`)
-    await compile(nvcc, version, join(packageDir, 'native', name), target, nativeFlags)
+    await compile(compiler, join(packageDir, 'native', name), target, nativeFlags)
   }
   await writeFile(join(out, 'cuda.json'), `${JSON.stringify({ toolkit: version })}\n`)
 }

@@ -1,6 +1,6 @@
 import '../polyfill.js'
 import { CudaDevice, type CudaOptions } from './device.js'
-import { loadDriver } from './driver.js'
+import { type Driver, loadDriver } from './driver.js'
 import { checkToolkit } from './toolkit.js'
 
 export { CaptureError, CudaError } from './cuda-error.js'
@@ -14,9 +14,13 @@ export type { CudaModule } from './module.js'
 export { type CudaPrimitives, createCudaPrimitives, type SortedWidePairs } from './primitives.js'
 export type { KernelTime } from './profile.js'
 
-/** The GPU `index` of this machine. @throws DeviceUnavailableError says what is missing */
-export async function createCudaDevice(options: CudaOptions = {}): Promise<CudaDevice> {
-  const driver = loadDriver()
-  await checkToolkit(driver)
-  return new CudaDevice(driver, options)
+/**
+ * The GPU `index` of this machine. Node only.
+ * @param driver another than the driver of this machine, for tests
+ * @throws DeviceUnavailableError says what is missing
+ */
+export async function createCudaDevice(options: CudaOptions = {}, driver?: Driver): Promise<CudaDevice> {
+  const used = driver ?? loadDriver()
+  await checkToolkit(used)
+  return new CudaDevice(used, options)
 }

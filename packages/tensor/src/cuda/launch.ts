@@ -57,8 +57,8 @@ export class CudaKernel {
   }
 
   /**
-   * Compares the signature with what was compiled; a struct is the sequence of its members. Drivers before 12.4 cannot
-   * tell.
+   * Compares the signature with what was compiled; a struct is the sequence of its members, the padding behind them
+   * included.
    */
   verify(driver: Driver): void {
     const [offset, size] = [new BigUint64Array(1), new BigUint64Array(1)]

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError, DeviceUnavailableError, KernelError } from '../errors.js'
+import { CudaError } from './cuda-error.js'
 import type { Driver } from './driver.js'
 import { CudaKernel } from './launch.js'
 
@@ -43,7 +44,7 @@ export function loadModule(driver: Driver, url: URL, image: Uint8Array): Module 
       const function_ = new BigUint64Array(1)
       const found = driver.raw('cuModuleGetFunction', function_, handle, name)
       if (found === notFound) throw new ArgumentError(url.pathname, 'kernel', name, 'an extern "C" __global__ function')
-      if (found !== 0) driver.call('cuModuleGetFunction', function_, handle, name)
+      if (found !== 0) throw new CudaError('cuModuleGetFunction', found, driver.nameOf(found))
       const kernel = new CudaKernel(name, Number(function_[0]), signature)
       kernel.verify(driver)
       kernels.set(name, kernel)

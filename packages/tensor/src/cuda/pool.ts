@@ -1,4 +1,5 @@
 import { OutOfMemoryError } from '../errors.js'
+import { CudaError } from './cuda-error.js'
 import type { Driver } from './driver.js'
 
 const outOfMemory = 2
@@ -125,8 +126,7 @@ export class MemoryPool {
       const { free, total } = memoryInfo(this.driver)
       throw new OutOfMemoryError(this.label, size, this.bytesInUse, total, free)
     }
-    // Again, for the error with its name.
-    if (code !== 0) this.driver.call('cuMemAlloc_v2', out, size)
+    if (code !== 0) throw new CudaError('cuMemAlloc_v2', code, this.driver.nameOf(code))
     const address = Number(out[0])
     this.#sizes.set(address, size)
     return address

@@ -1,3 +1,4 @@
+import { CudaError } from './cuda-error.js'
 import type { Driver } from './driver.js'
 
 const segmentBytes = 4 << 20
@@ -113,8 +114,7 @@ export async function eventReached(driver: Driver, event: number): Promise<void>
   for (let tries = 0; ; tries++) {
     const code = driver.raw('cuEventQuery', event)
     if (code === 0) return
-    // Again, for the error with its name.
-    if (code !== notReady) driver.call('cuEventQuery', event)
+    if (code !== notReady) throw new CudaError('cuEventQuery', code, driver.nameOf(code))
     if (tries < 1000) await new Promise((resolve) => setImmediate(resolve))
     else await new Promise((resolve) => setTimeout(resolve, 1))
   }

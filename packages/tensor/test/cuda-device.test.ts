@@ -1,0 +1,422 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import {
+  ArgumentError,
+  createRandom,
+  DeviceUnavailableError,
+  DisposedError,
+  KernelError,
+  OutOfMemoryError,
+} from '@clipgstream/tensor'
+import { CudaDevice, CudaError } from '@clipgstream/tensor/cuda'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { FakeGpu } from './fake-driver.js'
+
+// The whole device over a GPU that is only imagined. test/cuda.test.ts repeats what matters on a real one.
+
+const shape = { grid: 1, block: 32 }
+let folder: string
+let url: URL
+let gpu: FakeGpu
+let device: CudaDevice
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'clipgstream-cuda-'))
+  writeFileSync(join(folder, 'fake.fatbin'), 'kernels')
+  url = pathToFileURL(join(folder, 'fake.fatbin'))
+})
+
+afterAll(() => rmSync(folder, { recursive: true }))
+
+beforeEach(() => {
+  gpu = new FakeGpu()
+  device = new CudaDevice(gpu.driver, { poison: true })
+})
+
+afterEach(() => {
+  device.dispose()
+  device.dispose()
+  expect(gpu.live.size).toBe(0)
+  expect(gpu.pinned.size).toBe(0)
+  expect(gpu.calls.cuEventDestroy_v2 ?? 0).toBe(gpu.calls.cuEventCreate ?? 0)
+  expect(gpu.calls.cuStreamDestroy_v2).toBe(gpu.calls.cuStreamCreate)
+})
+
+describe('memory', () => {
+  it('says what GPU it is', () => {
+    expect(device.label).toBe('cuda:0 (Imaginary 1)')
+    expect([device.computeCapability, device.multiprocessors, device.sharedBytesLimit]).toEqual([90, 4, 232448])
+    expect(() => new CudaDevice(gpu.driver, { index: 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[DeviceUnavailableError: device cuda:2 is not available: this machine has 2 GPUs, counted from 0. nvidia-smi -L lists them]`,
+    )
+    expect(device.memory).toEqual({ free: 64 << 20, total: 64 << 20 })
+  })
+
+  it('moves every dtype there and back, in parts', async () => {
+    using a = device.from(Float32Array.of(1, -2, 3.5, Number.NaN), [2, 2], 'a')
+    using b = device.from(Uint8Array.of(1, 2, 3))
+    using c = device.from(Int32Array.of(-1, 2 ** 31 - 1))
+    using d = device.from(Uint16Array.of(0x3c00))
+    expect(await Promise.all([a.read(), b.read(), c.read(), d.read()])).toEqual([
+      Float32Array.of(1, -2, 3.5, Number.NaN),
+      Uint8Array.of(1, 2, 3),
+      Int32Array.of(-1, 2 ** 31 - 1),
+      Uint16Array.of(0x3c00),
+    ])
+    device.write(b, Uint8Array.of(9), 2)
+    expect([...(await device.read(b, 1, 2))]).toEqual([2, 9])
+    expect(() => device.write(b, Uint8Array.of(9), 3)).toThrow(ArgumentError)
+    using none = device.empty([0, 4])
+    expect((await none.read()).length).toBe(0)
+    device.copy(none, none)
+    device.fill(none, 1)
+  })
+
+  it('fills, copies and poisons', async () => {
+    using fresh = device.empty([2], 'u32')
+    expect([...(await fresh.read())]).toEqual([2 ** 32 - 1, 2 ** 32 - 1])
+    using floats = device.zeros([3])
+    device.fill(floats, 1.5)
+    using halves = device.zeros([3], 'f16')
+    device.fill(halves, 1)
+    using integers = device.zeros([2], 'i32')
+    device.fill(integers, -7)
+    using bytes = device.zeros([5], 'u8')
+    device.fill(bytes, 200)
+    using other = device.empty([3])
+    device.copy(floats, other)
+    expect([...(await other.read())]).toEqual([1.5, 1.5, 1.5])
+    expect([...(await halves.read())]).toEqual([0x3c00, 0x3c00, 0x3c00])
+    expect([...(await integers.read())]).toEqual([-7, -7])
+    expect([...(await bytes.read())]).toEqual([200, 200, 200, 200, 200])
+  })
+
+  it('uploads that outrun the GPU wait instead of overwriting', async () => {
+    const random = createRandom(1)
+    const tensors = Array.from({ length: 22 }, () => {
+      const data = new Uint8Array(2_500_000 + random.integer(99)).fill(random.integer(256))
+      return { data, tensor: device.from(data) }
+    })
+    expect(gpu.pinned.size).toBeLessThanOrEqual(9)
+    for (const { data, tensor } of tensors) {
+      expect(Buffer.compare(await tensor.read(), data)).toBe(0)
+      tensor.dispose()
+    }
+  })
+
+  it('small writes of many steps wait for nothing', () => {
+    using camera = device.zeros([16])
+    for (let step = 0; step < 1000; step++) device.write(camera, new Float32Array(16))
+    expect(gpu.calls.cuEventSynchronize ?? 0).toBe(0)
+    expect(gpu.pending).toBeGreaterThan(1000)
+  })
+
+  it('a read has the bytes of its place in the order of work, whatever comes later', async () => {
+    const big = new Uint8Array(10 << 20).map((_, i) => i >> 8)
+    const tensor = device.from(big)
+    const early = tensor.read()
+    device.fill(tensor, 7)
+    tensor.dispose()
+    using reused = device.zeros([10 << 20], 'u8')
+    expect(Buffer.compare(await early, big)).toBe(0)
+    expect((await reused.read()).every((byte) => byte === 0)).toBe(true)
+    using small = device.zeros([1])
+    const values = [0, 1, 2, 3].map((value) => {
+      device.fill(small, value)
+      return small.read()
+    })
+    expect((await Promise.all(values)).map(([value]) => value)).toEqual([0, 1, 2, 3])
+  })
+
+  it('keeps freed blocks, and gives them back when the GPU is full', () => {
+    const step = () => {
+      using _ = device.scope()
+      for (let i = 1; i < 30; i++) device.empty([i * 1000])
+    }
+    step()
+    const { cuMemAlloc_v2: allocations } = gpu.calls
+    const { peakBytes } = device
+    for (let i = 0; i < 20; i++) step()
+    expect(gpu.calls.cuMemAlloc_v2).toBe(allocations)
+    expect([device.bytesInUse, device.peakBytes]).toEqual([0, peakBytes])
+    using _big = device.empty([63 << 20], 'u8')
+    expect(gpu.live.size).toBe(1)
+    expect(() => device.empty([10 << 20], 'u8')).toThrowErrorMatchingInlineSnapshot(
+      `[OutOfMemoryError: device cuda:0 (Imaginary 1) is out of memory: asked for 10.0 MiB, in use 64.0 MiB of 64.0 MiB, largest free block 0 bytes. Use a smaller preset, fewer anchors or a smaller image]`,
+    )
+    expect(() => device.empty([2 ** 40])).toThrow(OutOfMemoryError)
+    device.resetPeak()
+    expect(device.peakBytes).toBe(device.bytesInUse)
+  })
+
+  it('rounds sizes up by an eighth at most', () => {
+    for (const bytes of [1, 512, 513, 5000, 2 ** 20 + 1, 3 * 2 ** 20, 2 ** 25 - 1]) {
+      using _ = device.empty([bytes], 'u8')
+      expect(device.bytesInUse).toBeGreaterThanOrEqual(bytes)
+      expect(device.bytesInUse).toBeLessThanOrEqual(Math.max(bytes * 1.125, bytes + 511))
+    }
+    expect(device.bytesInUse).toBe(0)
+  })
+
+  it('a random life never shares memory', async () => {
+    const random = createRandom(5)
+    const live: { tensor: ReturnType<typeof device.empty<'u32'>>; mark: number }[] = []
+    for (let step = 1; step <= 1000; step++) {
+      if (live.length > 0 && (random.uniform() < 0.5 || live.length > 50)) {
+        const [one] = live.splice(random.integer(live.length), 1)
+        const words = await one!.tensor.read()
+        if (!words.every((word) => word === one!.mark)) expect.fail('another tensor wrote here')
+        one!.tensor.dispose()
+      } else {
+        const tensor = device.empty([random.integer(3000)], 'u32')
+        device.fill(tensor, step)
+        live.push({ tensor, mark: step })
+      }
+    }
+    for (const { tensor } of live) tensor.dispose()
+    expect(device.bytesInUse).toBe(0)
+  })
+
+  it('two GPUs of one process do not mix', async () => {
+    using second = new CudaDevice(gpu.driver, { index: 1 })
+    const switches = () => gpu.calls.cuCtxSetCurrent ?? 0
+    using a = device.from(Float32Array.of(1))
+    using b = second.from(Float32Array.of(2))
+    expect(() => device.copy(a, b)).toThrowErrorMatchingInlineSnapshot(
+      `[WrongDeviceError: cuda: tensor lives on cuda:1 (Imaginary 1), but the operator runs on cuda:0 (Imaginary 1); copy it with device.from(await tensor.read(), shape)]`,
+    )
+    const before = switches()
+    device.fill(a, 3)
+    device.fill(a, 4)
+    expect(switches() - before).toBe(1)
+    expect((await b.read())[0]).toBe(2)
+  })
+
+  it('is over when it is disposed', () => {
+    const tensor = device.empty([4])
+    device.dispose()
+    expect(() => device.empty([1])).toThrow(DisposedError)
+    expect(() => device.write(tensor, Float32Array.of(1))).toThrow(DisposedError)
+    tensor.dispose()
+  })
+
+  it('an error of the driver has its name and says what to do', async () => {
+    using tensor = device.zeros([1])
+    gpu.failing = { cuMemcpyDtoHAsync_v2: 700 }
+    await expect(tensor.read()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[CudaError: cuda: cuMemcpyDtoHAsync_v2 returned CUDA_ERROR_ILLEGAL_ADDRESS (700). A kernel read or wrote outside of its tensors; the GPU cannot be used any more in this process. CLIPGSTREAM_CUDA_BLOCKING=1 names the kernel, compute-sanitizer the line]`,
+    )
+    gpu.failing = { cuEventQuery: 700 }
+    await expect(tensor.read()).rejects.toThrow(CudaError)
+    gpu.failing = { cuMemAlloc_v2: 400 }
+    expect(() => device.empty([1 << 20])).toThrow(/cuMemAlloc_v2 returned CUDA_ERROR_INVALID_HANDLE/)
+  })
+})
+
+describe('launches', () => {
+  it('pack arguments as C does', async () => {
+    const { kernel } = await device.load(url)
+    using tensor = device.zeros([4], 'u32')
+    device.launch(
+      kernel('mixed', 'pidfu'),
+      { grid: [2, 3], block: [32, 1, 4], sharedBytes: 100 },
+      tensor,
+      -5,
+      0.1,
+      1.5,
+      7,
+    )
+    device.launch(kernel('mixed', 'pidfu'), shape, null, true, Number.NaN, -0, 2 ** 32 - 1)
+    await device.synchronize()
+    const [first, second] = gpu.launches
+    expect(first!.shape).toEqual([2, 3, 1, 32, 1, 4, 100])
+    expect(first!.parameters.byteLength).toBe(32)
+    expect(first!.parameters.getBigUint64(0, true)).toBe(BigInt(device.address(tensor)))
+    expect(first!.parameters.getInt32(8, true)).toBe(-5)
+    expect(first!.parameters.getFloat64(16, true)).toBe(0.1)
+    expect(first!.parameters.getFloat32(24, true)).toBe(1.5)
+    expect(first!.parameters.getUint32(28, true)).toBe(7)
+    expect(second!.parameters.getBigUint64(0, true)).toBe(0n)
+    expect(second!.parameters.getInt32(8, true)).toBe(1)
+    expect(second!.parameters.getUint32(28, true)).toBe(2 ** 32 - 1)
+  })
+
+  it('pass addresses above 4 GiB and structs by value', async () => {
+    const { kernel } = await device.load(url)
+    device.launch(kernel('nested', 'ppiiffu'), shape, 2 ** 40 + 5, 2 ** 33, 1, 2, 3, 0, 5)
+    await device.synchronize()
+    expect(gpu.launches[0]!.parameters.getBigUint64(0, true)).toBe(2n ** 40n + 5n)
+    expect(gpu.launches[0]!.parameters.getBigUint64(8, true)).toBe(2n ** 33n)
+  })
+
+  it('work in order with fills and reads', async () => {
+    const { kernel } = await device.load(url)
+    using values = device.from(Float32Array.of(1, 2, 3))
+    device.launch(kernel('scale', 'puf'), shape, values, 3, 2)
+    const once = values.read()
+    device.launch(kernel('scale', 'puf'), shape, values, 3, 10)
+    device.launch(kernel('scale', 'puf'), { grid: 0, block: 32 }, values, 3, 10)
+    expect([...(await once)]).toEqual([2, 4, 6])
+    expect([...(await values.read())]).toEqual([20, 40, 60])
+    expect(device.gridFor(1000, 256)).toBe(4)
+    expect(device.gridFor(1e9, 256)).toBe(64)
+    expect(device.gridFor(0, 256)).toBe(0)
+  })
+
+  it('ask for more shared memory than the default, once', async () => {
+    const { kernel } = await device.load(url)
+    for (const sharedBytes of [1000, 100_000, 100_000, 90_000])
+      device.launch(kernel('plain', ''), { grid: 1, block: 1, sharedBytes })
+    expect(gpu.calls.cuFuncSetAttribute).toBe(1)
+  })
+
+  it('refuse what does not fit, with the name of the kernel', async () => {
+    const { kernel } = await device.load(url)
+    const scale = kernel('scale', 'puf')
+    using values = device.zeros([3])
+    expect(() => kernel('nothing', '')).toThrow(ArgumentError)
+    expect(() => kernel('scale', 'pux')).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: scale: signature must be letters of p, i, u, f and d, got pux]`,
+    )
+    expect(() => kernel('scale', 'ppf')).toThrowErrorMatchingInlineSnapshot(
+      `[KernelError: kernel scale: argument 1 is bytes 8 to 12, which 'ppf' does not say]`,
+    )
+    expect(() => kernel('scale', 'pufi')).toThrowErrorMatchingInlineSnapshot(
+      `[KernelError: kernel scale: has 3 arguments, 'pufi' has more]`,
+    )
+    expect(() => kernel('scale', 'pu')).toThrow(KernelError)
+    expect(() => device.launch(scale, shape, values, 3)).toThrowErrorMatchingInlineSnapshot(
+      `[KernelError: kernel scale: takes 3 arguments, got 2]`,
+    )
+    expect(() => device.launch(scale, shape, values, -1, 1)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: scale: argument 1 must be an integer in [0, 4294967295], got -1]`,
+    )
+    expect(() => device.launch(scale, shape, values, 1.5, 1)).toThrow(ArgumentError)
+    expect(() => device.launch(scale, shape, values, values, 1)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: scale: argument 1 must be a number, got tensor tensor]`,
+    )
+    const gone = device.empty([3])
+    gone.dispose()
+    expect(() => device.launch(scale, shape, gone, 3, 1)).toThrow(DisposedError)
+    gpu.failing = { cuLaunchKernel: 1 }
+    expect(() => device.launch(scale, shape, values, 3, 1)).toThrow(
+      /scale \(grid 1x1x1, block 32x1x1, 0 shared bytes\)/,
+    )
+  })
+
+  it('name the kernel that failed when they are blocking', async () => {
+    using blocking = new CudaDevice(gpu.driver, { blocking: true })
+    const { kernel } = await blocking.load(url)
+    gpu.failing = { cuStreamSynchronize: 700 }
+    expect(() => blocking.launch(kernel('plain', ''), shape)).toThrowErrorMatchingInlineSnapshot(
+      `[KernelError: kernel plain: failed with CUDA_ERROR_ILLEGAL_ADDRESS (700)]`,
+    )
+  })
+
+  it('are profiled by kernel', async () => {
+    const { kernel } = await device.load(url)
+    const times = await device.profile(() => {
+      for (let i = 0; i < 3; i++) device.launch(kernel('plain', ''), shape)
+    })
+    expect(times).toEqual([{ kernel: 'plain', launches: 3, milliseconds: 1.5 }])
+    expect(await device.time(() => device.launch(kernel('plain', ''), shape))).toBe(0.5)
+  })
+
+  it('need kernels that are built', async () => {
+    const missing = device.load(pathToFileURL('/nowhere/hashgrid.fatbin'))
+    await expect(missing).rejects.toThrow(DeviceUnavailableError)
+    await expect(missing).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[DeviceUnavailableError: device cuda is not available: kernels not built (there is no /nowhere/hashgrid.fatbin). Build the package with nvcc on PATH]`,
+    )
+    gpu.failing = { cuModuleLoadData: 209 }
+    await expect(device.load(url)).rejects.toThrow(KernelError)
+    await device.load(url)
+  })
+})
+
+describe('graphs and forks', () => {
+  it('a graph repeats its work on memory that stays its own', async () => {
+    const { kernel } = await device.load(url)
+    const scale = kernel('scale', 'puf')
+    using values = device.from(Float32Array.of(1, 2))
+    let inside = values
+    const graph = device.capture(() => {
+      using _ = device.scope()
+      const temporary = device.empty([2])
+      device.copy(values, temporary)
+      device.launch(scale, shape, temporary, 2, 3)
+      device.copy(temporary, values)
+      inside = temporary
+    })
+    expect(inside.disposed).toBe(true)
+    expect([...(await values.read())]).toEqual([1, 2])
+    // Its temporary is not handed out again.
+    using stranger = device.from(Float32Array.of(5, 6))
+    graph.launch()
+    graph.launch()
+    expect([...(await values.read())]).toEqual([9, 18])
+    expect([...(await stranger.read())]).toEqual([5, 6])
+    const { bytesInUse } = device
+    graph.dispose()
+    graph.dispose()
+    expect(device.bytesInUse).toBeLessThan(bytesInUse)
+  })
+
+  it('a tensor made in a graph may outlive it', () => {
+    let made: ReturnType<CudaDevice['empty']> | undefined
+    const graph = device.capture(() => {
+      made = device.zeros([100])
+    })
+    graph.dispose()
+    using other = device.empty([100])
+    expect(device.address(other)).not.toBe(device.address(made!))
+    expect(device.bytesInUse).toBe(1024)
+    made!.dispose()
+    expect(device.bytesInUse).toBe(512)
+  })
+
+  it('what a graph cannot repeat is refused, and a failed capture leaves nothing', () => {
+    using values = device.zeros([2])
+    expect(() => device.capture(() => device.write(values, Float32Array.of(1, 2)))).toThrowErrorMatchingInlineSnapshot(
+      `[CaptureError: cuda: write cannot be captured in a graph. Do it before or after, and let the graph use the tensor]`,
+    )
+    expect(() => device.capture(() => device.capture(() => {}))).toThrow(/capture/)
+    const { bytesInUse } = device
+    expect(() =>
+      device.capture(() => {
+        using _ = device.scope()
+        device.empty([1000])
+        throw new Error('stop')
+      }),
+    ).toThrow('stop')
+    expect(device.bytesInUse).toBe(bytesInUse)
+    device.write(values, Float32Array.of(1, 2))
+  })
+
+  it('memory that a fork uses is not handed out before it is joined', () => {
+    const mine = device.empty([1000])
+    const at = device.address(mine)
+    const stream = device.stream
+    const fork = device.fork(() => {
+      expect(device.stream).not.toBe(stream)
+      device.fill(mine, 1)
+    })
+    expect(device.stream).toBe(stream)
+    mine.dispose()
+    using early = device.empty([1000])
+    expect(device.address(early)).not.toBe(at)
+    fork.join()
+    fork.join()
+    using late = device.empty([1000])
+    expect(device.address(late)).toBe(at)
+    expect(() =>
+      device.fork(() => {
+        throw new Error('stop')
+      }),
+    ).toThrow('stop')
+    expect(device.stream).toBe(stream)
+    expect(gpu.calls.cuStreamCreate).toBe(2)
+  })
+})
