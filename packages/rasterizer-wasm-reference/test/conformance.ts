@@ -20,7 +20,11 @@ interface Setting extends Required<Pick<Problem, 'view' | 'background'>>, Pick<P
   scales?: readonly [number, number, number, number, number, number]
 }
 
-const backends = { wasm: () => import('@clipgstream/rasterizer-wasm-reference') }
+const backends = {
+  wasm: () => import('@clipgstream/rasterizer-wasm-reference'),
+  // By path: this package does not depend on the backends that are checked against it.
+  cuda: () => import('../../rasterizer-cuda/src/index.js'),
+}
 const create = (device: Device, config?: Partial<RasterizerConfig>) => choose(device, backends, config)
 
 const imageTolerance: Record<string, Tolerance> = {

@@ -1,0 +1,275 @@
+import type { View } from '@clipgstream/camera'
+import {
+  type Background,
+  checkBackward,
+  checkForward,
+  type RasterGradients,
+  type RasterInputs,
+  type Rasterizer,
+  type RasterizerConfig,
+  type RasterOutputGradients,
+  type RasterResult,
+} from '@clipgstream/rasterizer'
+import { ArgumentError, check, type DType, type Shape, type Tensor } from '@clipgstream/tensor'
+import { CaptureError, type CudaDevice, type CudaPrimitives, createCudaPrimitives } from '@clipgstream/tensor/cuda'
+import { PairCapacity } from './capacity.js'
+import { type Kernels, loadKernels } from './kernels.js'
+import { counterWords, depthBits, gradientWords, parameterBytes, parametersOf, recordWords, tilesOf } from './layout.js'
+import { CudaView } from './view.js'
+
+/** Threads of a block of the kernels over Gaussians and pairs; of those that draw. */
+const block = 256
+const drawBlock = 128
+const black: Background = [0, 0, 0]
+
+/**
+ * The binding of the CUDA kernels. One rasterizer can be used for any number of images and views.
+ *
+ * Nothing here waits for the GPU. How many (Gaussian, tile) pairs a pass has is known on the device only; their lists
+ * have a capacity that is chosen before, with a quarter to spare over what earlier passes wanted. A pass whose pairs do
+ * not fit sees that on the device and draws from the depth order itself, tile by tile: its results are the same, it is
+ * many times slower. The count of a pass comes back to the host later, and the next pass has larger lists. So no result
+ * is ever wrong or has to be repeated, and `overflows` says how often it was slow.
+ *
+ * A pass can be captured in a graph with a CudaView. A graph keeps the capacity it was captured with, and counts do not
+ * come back by themselves: call `observe` from time to time, and capture again when `overflows` has grown.
+ */
+export class CudaRasterizer implements Rasterizer {
+  readonly #capacity = new PairCapacity()
+  readonly #fixedCapacity: number | undefined
+  #observing = false
+
+  private constructor(
+    readonly device: CudaDevice,
+    readonly config: RasterizerConfig,
+    private readonly kernels: Kernels,
+    private readonly primitives: CudaPrimitives,
+    fixedCapacity: number | undefined,
+  ) {
+    this.#fixedCapacity = fixedCapacity
+  }
+
+  /** `pairCapacity` fixes the capacity of the lists, for tests. */
+  static async create(
+    device: CudaDevice,
+    config: RasterizerConfig,
+    { pairCapacity }: { pairCapacity?: number } = {},
+  ): Promise<CudaRasterizer> {
+    const kernels = await loadKernels(device)
+    return new CudaRasterizer(device, config, kernels, await createCudaPrimitives(device), pairCapacity)
+  }
+
+  /** Passes known so far whose pairs did not fit into their lists. */
+  get overflows(): number {
+    return this.#capacity.overflows
+  }
+
+  /** A view that stays on the device, for passes that are captured. It belongs to the scope that is open. */
+  createView(view: View, background: Background = black): CudaView {
+    return new CudaView(this.device, this.config, view, background)
+  }
+
+  /** The background of a CudaView is its own. */
+  forward(inputs: RasterInputs, view: View, background?: Background): RasterResult {
+    const { device, kernels } = this
+    const gaussians = checkForward(device, inputs, view, background ?? black)
+    if (view instanceof CudaView && background) {
+      throw new ArgumentError('rasterizer.forward', 'background', `[${background.join(', ')}]`, 'set in the CudaView')
+    }
+    return this.#cleanly((empty, from) => {
+      const { width, height } = view
+      const image = empty([height, width, 3], 'f32', 'image')
+      const alpha = empty([height, width], 'f32', 'alpha')
+      const depth = empty([height, width], 'f32', 'depth')
+      const radii = empty([gaussians], 'i32', 'radii')
+      const parameters =
+        view instanceof CudaView ? view.parameters : from(parametersOf(view, this.config, background ?? black))
+      const projected = this.#project(empty, parameters, inputs, gaussians, radii)
+      const { records, order, tiles, counters } = projected
+      const capacity = this.#fixedCapacity ?? this.#capacity.next(gaussians)
+      const { values, ranges } = this.#list(empty, parameters, projected, radii, gaussians, capacity, view)
+      const transmittances = empty([height, width], 'f32', 'transmittances')
+      const lasts = empty([height, width], 'u32', 'last splats')
+      device.launch(
+        kernels.forward,
+        { grid: ranges.shape[0] ?? 0, block: drawBlock },
+        ...[parameters, records, radii, order, ranges, values, capacity, counters],
+        ...[image, alpha, depth, transmittances, lasts],
+      )
+      const saved = [parameters, counters, records, order, tiles, ranges, values, transmittances, lasts]
+      const result = { image, alpha, depth, radii, saved }
+      // One at a time: counts that are late by some passes serve as well.
+      if (!this.#observing) this.#observeLater(result)
+      return result
+    })
+  }
+
+  backward(
+    inputs: RasterInputs,
+    view: View,
+    result: RasterResult,
+    vOutputs: RasterOutputGradients,
+    background: Background = black,
+  ): RasterGradients {
+    const { device, kernels } = this
+    const gaussians = checkBackward(device, inputs, view, result, vOutputs, background)
+    const saved = this.#saved(result, view, gaussians)
+    const [parameters, counters, records, order, tiles, ranges, values, transmittances, lasts] = saved
+    return this.#cleanly((empty) => {
+      const vMeans = empty([gaussians, 3], 'f32', 'vMeans')
+      const vQuats = empty([gaussians, 4], 'f32', 'vQuats')
+      const vScales = empty([gaussians, 3], 'f32', 'vScales')
+      const vOpacities = empty([gaussians], 'f32', 'vOpacities')
+      const vColors = empty([gaussians, 3], 'f32', 'vColors')
+      const vMeans2d = empty([gaussians, 2], 'f32', 'vMeans2d')
+      using sums = device.zeros([gaussians, gradientWords], 'f32', 'gradient sums')
+      device.launch(
+        kernels.backward,
+        { grid: ranges.shape[0] ?? 0, block: drawBlock },
+        ...[parameters, records, result.radii, order, ranges, values, values.size, counters, transmittances, lasts],
+        ...[vOutputs.vImage, vOutputs.vAlpha ?? null, vOutputs.vDepth ?? null, sums],
+      )
+      device.launch(
+        kernels.gradients,
+        { grid: Math.ceil(gaussians / block), block },
+        ...[parameters, inputs.means, inputs.quats, inputs.scales, inputs.opacities, gaussians, tiles, sums],
+        ...[vMeans, vQuats, vScales, vOpacities, vColors, vMeans2d],
+      )
+      return { vMeans, vQuats, vScales, vOpacities, vColors, vMeans2d }
+    })
+  }
+
+  /** Waits for a pass and learns from it how large the lists must be. Returns its pairs. */
+  async observe(result: RasterResult): Promise<number> {
+    const counters = result.saved[1]
+    const values = result.saved[6]
+    if (!counters || !values) {
+      throw new ArgumentError('rasterizer.observe', 'result.saved', result.saved.length, 'what forward returned')
+    }
+    const [low = 0, high = 0] = await this.device.read(counters)
+    const pairs = low + high * 2 ** 32
+    this.#capacity.learn(pairs, values.size)
+    return pairs
+  }
+
+  #observeLater(result: RasterResult): void {
+    this.#observing = true
+    const done = () => {
+      this.#observing = false
+    }
+    // A pass that is captured cannot be observed here. Any other failure is one of the device, which its user meets too.
+    this.observe(result).then(done, (error: unknown) => {
+      if (error instanceof CaptureError) done()
+    })
+  }
+
+  /** Records of the visible splats, and all Gaussians in depth order. */
+  #project(empty: Empty, parameters: Tensor, inputs: RasterInputs, gaussians: number, radii: Tensor<'i32'>): Projected {
+    const { device, kernels } = this
+    const counters = empty([counterWords], 'u32', 'counters')
+    const records = empty([gaussians, recordWords], 'f32', 'projected Gaussians')
+    const order = empty([gaussians], 'u32', 'depth order')
+    const tiles = empty([gaussians], 'u32', 'tiles of Gaussians')
+    using keys = device.empty([gaussians], 'u32', 'depths')
+    using indices = device.empty([gaussians], 'u32', 'indices')
+    using sortedKeys = device.empty([gaussians], 'u32', 'sorted depths')
+    device.fill(counters, 0)
+    device.launch(
+      kernels.project,
+      { grid: Math.ceil(gaussians / block), block },
+      ...[parameters, inputs.means, inputs.quats, inputs.scales, inputs.opacities, inputs.colors],
+      ...[inputs.count ?? null, gaussians, records, radii, keys, indices, tiles, counters],
+    )
+    const sorted = { keys: sortedKeys, values: order }
+    this.primitives.sortPairsInto({ keys, values: indices }, sorted, { endBit: depthBits })
+    return { records, order, tiles, counters }
+  }
+
+  /** The splats of each tile, nearest first. */
+  #list(
+    empty: Empty,
+    parameters: Tensor,
+    { records, order, tiles, counters }: Projected,
+    radii: Tensor<'i32'>,
+    gaussians: number,
+    capacity: number,
+    view: View,
+  ): { values: Tensor<'u32'>; ranges: Tensor<'u32'> } {
+    const { device, kernels, primitives } = this
+    const { tiles: tileCount, tileBits } = tilesOf(view)
+    const values = empty([capacity], 'u32', 'splats of tiles')
+    const ranges = empty([tileCount, 2], 'u32', 'tile ranges')
+    using counts = device.empty([gaussians], 'u32', 'tiles in depth order')
+    using offsets = device.empty([gaussians + 1], 'u32', 'first pairs')
+    using keys = device.empty([capacity], 'u32', 'tiles of pairs')
+    using unsorted = device.empty([capacity], 'u32', 'splats of pairs')
+    using sortedKeys = device.empty([capacity], 'u32', 'sorted tiles')
+    const grid = Math.ceil(gaussians / block)
+    device.launch(kernels.countInOrder, { grid, block }, order, tiles, gaussians, counts)
+    primitives.exclusiveScanInto(counts, offsets)
+    device.launch(
+      kernels.listPairs,
+      { grid: Math.max(1, grid), block },
+      ...[parameters, records, radii, order, offsets, gaussians, capacity, counters, keys, unsorted],
+    )
+    primitives.sortPairsInto({ keys, values: unsorted }, { keys: sortedKeys, values }, { endBit: tileBits })
+    device.fill(ranges, 0)
+    device.launch(
+      kernels.rangeTiles,
+      { grid: Math.ceil(capacity / block), block },
+      ...[sortedKeys, capacity, counters, ranges],
+    )
+    return { values, ranges }
+  }
+
+  #saved(result: RasterResult, view: View, gaussians: number) {
+    const { width, height } = view
+    const layout: readonly (readonly [DType, readonly (number | '*')[]])[] = [
+      ['u8', [parameterBytes]],
+      ['u32', [counterWords]],
+      ['f32', [gaussians, recordWords]],
+      ['u32', [gaussians]],
+      ['u32', [gaussians]],
+      ['u32', [tilesOf(view).tiles, 2]],
+      ['u32', ['*']],
+      ['f32', [height, width]],
+      ['u32', [height, width]],
+    ]
+    const { saved } = result
+    if (saved.length !== layout.length) {
+      const expected = `the ${layout.length} tensors of forward`
+      throw new ArgumentError('rasterizer.backward', 'result.saved', saved.length, expected)
+    }
+    layout.forEach(([dtype, shape], i) => {
+      check('rasterizer.backward', this.device, `result.saved[${i}]`, saved[i]!, dtype, shape)
+    })
+    return saved as readonly [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+  }
+
+  /** Runs `body` with an `empty` and a `from` whose tensors are disposed when it throws. */
+  #cleanly<T>(body: (empty: Empty, from: (bytes: Uint8Array<ArrayBuffer>) => Tensor) => T): T {
+    const made: Tensor[] = []
+    const keep = <D extends DType>(tensor: Tensor<D>) => {
+      made.push(tensor)
+      return tensor
+    }
+    try {
+      return body(
+        (shape, dtype, name) => keep(this.device.empty(shape, dtype, name)),
+        (bytes) => keep(this.device.from(bytes, undefined, 'rasterizer parameters')),
+      )
+    } catch (error) {
+      for (const tensor of made) tensor.dispose()
+      throw error
+    }
+  }
+}
+
+interface Projected {
+  records: Tensor<'f32'>
+  order: Tensor<'u32'>
+  tiles: Tensor<'u32'>
+  counters: Tensor<'u32'>
+}
+
+type Empty = <D extends DType>(shape: Shape, dtype: D, name: string) => Tensor<D>

@@ -1,0 +1,3 @@
+export { createRasterizer } from './create.js'
+export { CudaRasterizer } from './cuda.js'
+export { CudaView } from './view.js'
