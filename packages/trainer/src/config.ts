@@ -70,8 +70,8 @@ export const optimizerConfig = z.strictObject({
   /** Length of the learning rate decay in steps; null follows `iterations`. */
   decaySteps: count.nullable(),
   rates: z.strictObject({
-    staticFeatures: rate,
-    scaling: rate,
+    staticFeatures: decayingRate,
+    scaling: decayingRate,
     /** Times the scene extent, see `sourceScale`. */
     field: decayingRate,
     opacity: decayingRate,

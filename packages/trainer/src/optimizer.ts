@@ -83,10 +83,10 @@ export class ClipOptimizer implements Disposable {
     const owns = model.count > model.inherited
     this.gradients = {
       staticFeatures: owns
-        ? train('staticFeatures', model.staticFeatures, constantSchedule(rates.staticFeatures), inClip, model.inherited)
+        ? train('staticFeatures', model.staticFeatures, decaying(rates.staticFeatures), inClip, model.inherited)
         : null,
       logScaling: owns
-        ? train('logScaling', model.anchors.logScaling, constantSchedule(rates.scaling), inClip, model.inherited)
+        ? train('logScaling', model.anchors.logScaling, decaying(rates.scaling), inClip, model.inherited)
         : null,
       decoders: model.inheritsDecoders
         ? null
@@ -103,16 +103,15 @@ export class ClipOptimizer implements Disposable {
   /** Adam on every group; gradients are zero afterwards. `iteration` counts from 0. */
   step(iteration: number): void {
     const { beta1, beta2 } = this.config
-    for (const { parameter, gradient, state, rows, learningRate, settings } of this.groups) {
-      this.operators.adam.step(parameter, gradient, state, {
-        ...settings,
-        beta1,
-        beta2,
-        rows,
-        learningRate: learningRate(iteration),
-        step: iteration + 1,
-      })
-    }
+    const step = iteration + 1
+    this.operators.adam.stepAll(
+      this.groups.map(({ parameter, gradient, state, rows, learningRate, settings }) => ({
+        parameter,
+        gradient,
+        state,
+        settings: { ...settings, beta1, beta2, rows, step, learningRate: learningRate(iteration) },
+      })),
+    )
   }
 
   /** Trained numbers. */

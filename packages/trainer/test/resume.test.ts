@@ -133,9 +133,9 @@ describe('a run that is killed', () => {
     const controller = new AbortController()
     controller.abort()
     await attempt({ run, config, signal: controller.signal })
-    const faster = tinyConfig({ optimizer: { rates: { scaling: 0.1 } } })
+    const faster = tinyConfig({ optimizer: { rates: { scaling: { initial: 0.1 } } } })
     await expect(attempt({ run, config: faster })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[RunMismatchError: this run was made with optimizer.rates.scaling 0.007, not 0.1. Use the settings of the run (they are in its clipstream.json) or train into another folder]`,
+      `[RunMismatchError: this run was made with optimizer.rates.scaling.initial 0.007, not 0.1. Use the settings of the run (they are in its clipstream.json) or train into another folder]`,
     )
     await expect(attempt({ run, config }, false)).rejects.toThrowErrorMatchingInlineSnapshot(
       `[RunExistsError: clip 0 has been begun in this run; resume the run, choose other clips, or train into another folder]`,
