@@ -8,7 +8,8 @@ export type PresetName = (typeof presetNames)[number]
 
 /**
  * The corrected method at the published sizes. Learning rates start at or above the published ones and fall by a factor of 4
- * to 10 over the steps of a clip, few or many; the published ones hardly fall in so few steps as the original takes.
+ * to 10 over the steps of a clip, few or many; the published ones hardly fall in so few steps as the original takes. The
+ * grid's time axis is coarse, so that the frames of a clip share vertices.
  */
 const corrected: Config = {
   grid: {
@@ -17,8 +18,8 @@ const corrected: Config = {
     log2TableSize: 17,
     baseResolution: 16,
     growth: 2,
-    timeBaseResolution: null,
-    timeGrowth: null,
+    timeBaseResolution: 4,
+    timeGrowth: 1.1,
     indexing: 'exact',
   },
   field: { hidden: 128, features: 64, warmStart: 'none' },
@@ -88,6 +89,7 @@ const corrected: Config = {
 
 /** What the original does, its indexing mistakes included (spec of the released code). */
 const asReleased: PartialConfig = {
+  grid: { timeBaseResolution: null, timeGrowth: null },
   rasterizer: { extent: 'three-sigma' },
   optimizer: {
     extraStep: true,
