@@ -5,59 +5,24 @@ import { zipSync } from 'fflate'
 import { describe, expect, test } from 'vitest'
 import { fixture } from '../../../tools/fixtures.js'
 import { concat, failure, le, survives, text } from './helpers.js'
+import { global, int, list, matrix, type Part, pickle, state, str, tensor, tuple } from './pickles.js'
 
-// The opcodes of pickles, as torch.save writes them.
-type Part = Uint8Array | readonly number[]
-const global = (module: string, name: string): Part => concat(text('c'), text(`${module}\n${name}\n`))
-const str = (value: string): Part => concat([0x58], le(text(value).length, 4), text(value))
-const int = (value: number): Part => (value < 256 ? [0x4b, value] : concat([0x4a], le(value, 4)))
-const tuple = (...items: readonly Part[]): Part => concat([0x28], ...items, [0x74])
-const orderedDict = concat(global('collections', 'OrderedDict'), [0x29, 0x52])
-const storage = (type: string, key: string, count: number): Part => {
-  return concat(tuple(str('storage'), global('torch', type), str(key), str('cuda:0'), int(count)), [0x51])
-}
-interface Window {
-  readonly type?: string
-  readonly key?: string
-  readonly offset?: number
-  readonly shape: readonly number[]
-  readonly strides: readonly number[]
-}
-const tensor = ({ type = 'FloatStorage', key = '0', offset = 0, shape, strides }: Window): Part =>
-  concat(
-    global('torch._utils', '_rebuild_tensor_v2'),
-    tuple(
-      storage(type, key, 6),
-      int(offset),
-      tuple(...shape.map(int)),
-      tuple(...strides.map(int)),
-      [0x89],
-      orderedDict,
-    ),
-    [0x52],
-  )
-const state = (entries: Record<string, Part>): Part =>
-  concat(
-    [0x80, 2],
-    orderedDict,
-    [0x28],
-    ...Object.entries(entries).flatMap(([name, value]) => [str(name), value]),
-    [0x75, 0x2e],
-  )
 const archive = (pickle: Part, files: Record<string, Uint8Array> = {}) =>
   zipSync({ 'model/data.pkl': Uint8Array.from(pickle), 'model/byteorder': text('little'), ...files }, { level: 0 })
 const six = { 'model/data/0': new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer) }
-const matrix: Window = { shape: [2, 3], strides: [3, 1] }
+
+const turned = (count: number) =>
+  Array.from({ length: count }, (_, i): [string, Part] => [`t${i}`, tensor({ shape: [3, 2], strides: [1, 3] })])
 
 test('windows of a storage: whole, offset, transposed, shared', async () => {
-  const pickle = state({
+  const content = state({
     whole: tensor(matrix),
     row: tensor({ offset: 3, shape: [3], strides: [1] }),
     turned: tensor({ shape: [3, 2], strides: [1, 3] }),
     scalar: tensor({ offset: 5, shape: [], strides: [] }),
     none: tensor({ offset: 6, shape: [0], strides: [1] }),
   })
-  const tensors = await readTorchState(archive(pickle, six))
+  const tensors = await readTorchState(archive(content, six))
   const numbers = (name: string) => [...(tensors.get(name)?.data ?? [])]
   expect(tensors.get('whole')).toEqual({ dtype: 'F32', shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) })
   expect([numbers('row'), numbers('turned'), numbers('scalar'), numbers('none')]).toEqual([
@@ -98,7 +63,22 @@ test.each<[string, () => Uint8Array]>([
   ['no pickle', () => zipSync({ 'model/version': text('3') })],
   ['two pickles', () => zipSync({ 'a/data.pkl': text(''), 'b/data.pkl': text('') })],
   ['a pickle of 20 MiB', () => archive(new Uint8Array(20 * 2 ** 20))],
-  ['the old container', () => Uint8Array.of(0x80, 2, 0x8a, 10)],
+  ['neither zip nor pickles', () => text('<html>')],
+  ['a tar archive', () => concat(new Uint8Array(257), text('ustar'), new Uint8Array(250))],
+  ['a shape of 33 axes', () => archive(state({ t: tensor({ shape: Array(33).fill(1), strides: [] }) }), six)],
+  ['copies without end', () => archive(state(Object.fromEntries(turned(17))), six)],
+  [
+    'an OrderedDict of no pairs',
+    () => archive(pickle(concat(global('collections', 'OrderedDict'), list(list(int(1))), [0x85, 0x52]))),
+  ],
+  [
+    'an OrderedDict again and again',
+    () => {
+      const pairs = list(...Array.from({ length: 1000 }, () => tuple(int(1), int(1))))
+      const again = Array.from({ length: 2000 }, () => [0x68, 0, 0x68, 1, 0x85, 0x52, 0x30])
+      return archive(pickle(concat(global('collections', 'OrderedDict'), [0x71, 0], pairs, [0x71, 1], ...again)))
+    },
+  ],
 ])('zoo: %s', async (_, make) => {
   expect(await failure(() => readTorchState(make(), 'zoo.pth'))).toMatchSnapshot()
 })
@@ -110,9 +90,9 @@ test('fuzz', async () => {
       fc.nat(seed.length),
       fc.array(fc.tuple(fc.nat(seed.length), fc.nat(255)), { maxLength: 5 }),
       async (length, changes) => {
-        const pickle = length % 3 === 0 ? seed.slice(0, length) : seed.slice()
-        for (const [at, value] of changes) if (at < pickle.length) pickle[at] = value
-        await survives(() => readTorchState(archive(pickle, six)))
+        const changed = length % 3 === 0 ? seed.slice(0, length) : seed.slice()
+        for (const [at, value] of changes) if (at < changed.length) changed[at] = value
+        await survives(() => readTorchState(archive(changed, six)))
       },
     ),
     { numRuns: 400 },

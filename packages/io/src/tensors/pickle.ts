@@ -20,6 +20,8 @@ export type PickleValue =
   | null
   | boolean
   | number
+  /** A whole number beyond 2^53. */
+  | bigint
   | string
   | PickleGlobal
   | PickleReference
@@ -41,22 +43,29 @@ export interface PickleCalls {
 }
 
 const mark = Symbol('mark')
-const longestPickle = 16 * 2 ** 20
+/** The most bytes that {@link runPickle} takes. */
+export const longestPickle = 16 * 2 ** 20
 const mostValues = 1_000_000
 
 /**
  * Runs the few opcodes that a tensor dictionary needs, on data only: names are text, calls go to `call`, and everything
- * else (REDUCE of other names, INST, OBJ, NEWOBJ, EXT, PERSID...) is an error. Size, stack and memo are bounded.
+ * else (REDUCE of other names, INST, OBJ, NEWOBJ, EXT, PERSID...) is an error. Size, stack and memo are bounded. The
+ * pickle begins at byte `start` and ends before byte `end`; what follows is not looked at.
  */
-export function runPickle(bytes: Uint8Array, file: string, { call }: PickleCalls): PickleValue {
+export function runPickle(
+  bytes: Uint8Array,
+  file: string,
+  { call }: PickleCalls,
+  start = 0,
+): { value: PickleValue; end: number } {
   if (bytes.length > longestPickle) {
     throw new FormatError(file, 'pickle', `at most ${longestPickle} bytes`, `${bytes.length}`)
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const stack: (PickleValue | typeof mark)[] = []
   const memo = new Map<number, PickleValue>()
-  let at = 0
-  let opcodeAt = 0
+  let at = start
+  let opcodeAt = start
 
   const fail = (expected: string, actual: string): never => {
     throw new FormatError(file, `pickle byte ${opcodeAt}`, expected, actual)
@@ -116,14 +125,14 @@ export function runPickle(bytes: Uint8Array, file: string, { call }: PickleCalls
     const list = target instanceof PickleList ? target : fail('a list to append to', 'something else')
     for (const item of items) list.items.push(item)
   }
-  const long = (length: number): number => {
-    if (length > 8) fail('a whole number of at most 8 bytes', `${length}`)
+  const long = (length: number): number | bigint => {
+    if (length > 16) fail('a whole number of at most 16 bytes', `${length}`)
     const start = take(length)
     let value = 0n
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[start + i]!)
     const signed = BigInt.asIntN(length * 8, value)
     const number = Number(signed)
-    return Number.isSafeInteger(number) ? number : fail('a whole number below 2^53', String(signed))
+    return Number.isSafeInteger(number) ? number : signed
   }
 
   for (;;) {
@@ -212,9 +221,11 @@ export function runPickle(bytes: Uint8Array, file: string, { call }: PickleCalls
         append(popMark())
         break
       case 0x58:
+      case 0x54: // BINSTRING, of Python 2
         push(text(view.getUint32(take(4), true)))
         break
       case 0x8c:
+      case 0x55: // SHORT_BINSTRING, of Python 2
         push(text(bytes[take(1)]!))
         break
       case 0x4a:
@@ -257,9 +268,9 @@ export function runPickle(bytes: Uint8Array, file: string, { call }: PickleCalls
         recall(view.getUint32(take(4), true))
         break
       case 0x2e: {
-        const result = pop()
+        const value = pop()
         if (stack.length > 0) fail('one value at the end', `${stack.length + 1}`)
-        return result
+        return { value, end: at }
       }
       default:
         fail('an opcode that tensors need', shown(`0x${opcode.toString(16)}`))
