@@ -19,6 +19,7 @@ import { parseHTML } from 'linkedom'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fixture } from '../../../tools/fixtures.js'
 import { disturbed, picture } from './images.js'
+import { torchFile } from './torch-file.js'
 
 let folder: string
 let device: WasmDevice
@@ -146,6 +147,30 @@ describe('weights', () => {
     expect(device.bytesInUse).toBe(0)
   })
 
+  test('the older format of PyTorch, with the names of the official files', async () => {
+    const tensors = new Map(squeezeTensors().map(({ name, shape, data }) => [name, { shape, data }]))
+    const backbone = new Map([...tensors].filter(([name]) => name.startsWith('features.')))
+    const heads = new Map([...tensors].filter(([name]) => /^lin\d\.model\.1\.weight$/.test(name)))
+    expect([...backbone.keys()].slice(0, 3)).toEqual([
+      'features.0.weight',
+      'features.0.bias',
+      'features.3.squeeze.weight',
+    ])
+    expect(heads.size).toBe(7)
+    const files = [join(folder, 'backbone.pth'), join(folder, 'heads.pth')]
+    const classifier = { shape: [10, 2, 1, 1], data: new Float32Array(20) }
+    await writeFile(`${files[0]}`, torchFile(new Map([...backbone, ['classifier.1.weight', classifier]])))
+    await writeFile(`${files[1]}`, torchFile(heads))
+    const weights = await convertLpipsWeights('squeeze', files)
+    expect([...weights.tensors.keys()].sort()).toEqual([...tensors.keys()].sort())
+    for (const [name, { data }] of tensors) {
+      expect(Buffer.compare(bytesOf(weights.tensors.get(name)?.data), bytesOf(data))).toBe(0)
+    }
+    await expect(convertLpipsWeights('squeeze', [`${files[0]}`])).rejects.toThrow(
+      /needs the tensor lin0.model.1.weight/,
+    )
+  })
+
   test('none found', async () => {
     const empty = join(folder, 'nothing')
     await mkdir(empty)
@@ -175,7 +200,7 @@ describe('weights', () => {
     }
     await writeFile(join(folder, 'i.f32.bin'), new Uint8Array(8))
     expect(await convert('old.pth', Uint8Array.of(0x80, 2, 0x8a))).toMatchInlineSnapshot(
-      `"/old.pth: this is the format of PyTorch before 1.6; save it anew with python -c "import sys, torch; torch.save(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2])" OLD NEW"`,
+      `"/old.pth: pickle byte 2: expected 1 more bytes, got 0"`,
     )
     expect(await convert('i.json', '{"tensors": []}')).toMatchInlineSnapshot(
       `"/i.json: the index must have dtype float32le and a list of tensors"`,

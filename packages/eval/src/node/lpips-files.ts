@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
-import { type NamedArray, readSafetensors, readTorchState, toFloat32 } from '@clipgstream/io'
+import { readSafetensors, readTorchState, toFloat32 } from '@clipgstream/io'
 import { writeAtomic } from '@clipgstream/io/node'
 import { expectedTensors, type LpipsNet } from '../lpips/nets.js'
 import {
@@ -70,9 +70,9 @@ export async function findLpipsWeights(
 }
 
 /**
- * Reads the parameters of a net out of files that others wrote: PyTorch state dictionaries (`.pth`; backbone and heads are
- * two files), safetensors with the same names, or raw little-endian floats (`.json` index beside `.f32.bin`). Tensors
- * that LPIPS does not need are left out.
+ * Reads the parameters of a net out of files that others wrote: PyTorch state dictionaries (`.pth`, as
+ * published: backbone and heads are two files), safetensors with the same names, or raw little-endian floats (`.json`
+ * index beside `.f32.bin`). Tensors that LPIPS does not need are left out.
  */
 export async function convertLpipsWeights(net: LpipsNet, files: readonly string[]): Promise<LpipsWeights> {
   const needed = expectedTensors(net)
@@ -102,22 +102,14 @@ export function isVerified(weights: LpipsWeights): boolean | null {
 async function readTensors(file: string, needed: ReadonlyMap<string, unknown>): Promise<Map<string, WeightTensor>> {
   if (file.endsWith('.json')) return readRaw(file)
   const bytes = new Uint8Array(await readFile(file))
-  const arrays = file.endsWith('.safetensors') ? readSafetensors(bytes, file).tensors : await readTorch(bytes, file)
+  const arrays = file.endsWith('.safetensors')
+    ? readSafetensors(bytes, file).tensors
+    : await readTorchState(bytes, file)
   const result = new Map<string, WeightTensor>()
   for (const [name, array] of arrays) {
     if (needed.has(name)) result.set(name, { shape: array.shape, data: toFloat32(array) })
   }
   return result
-}
-
-async function readTorch(bytes: Uint8Array, file: string): Promise<Map<string, NamedArray>> {
-  // Zip archives begin with PK; what PyTorch wrote before 1.6 is a bare pickle.
-  if (bytes[0] === 0x50 && bytes[1] === 0x4b) return readTorchState(bytes, file)
-  throw new LpipsWeightsError(
-    file,
-    'this is the format of PyTorch before 1.6; save it anew with ' +
-      `python -c "import sys, torch; torch.save(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2])" OLD NEW`,
-  )
 }
 
 async function readRaw(file: string): Promise<Map<string, WeightTensor>> {
