@@ -98,10 +98,19 @@ export function createProgram(version: string): Command {
         'alex, squeeze or vgg; may be repeated (default: those whose weights are found)',
         collect,
       )
+      .addOption(
+        new Option(
+          '--lpips-range <range>',
+          'calibrated: inputs in [-1, 1]; original: in [0, 1], as the original has them',
+        )
+          .choices(['calibrated', 'original'])
+          .default('calibrated'),
+      )
       .option('--lpips-weights <file>', 'safetensors file of the net, or a folder of <net>.safetensors')
       .addOption(threads())
       .action(run(async () => (await import('./commands/eval.js')).evaluate)),
     'eval runs/court samples/court-mini',
+    'eval runs/court samples/court-mini --lpips-net alex --lpips-range original     # column lpips-alex-01',
   )
 
   example(

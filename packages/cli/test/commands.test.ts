@@ -70,6 +70,19 @@ describe('from dataset to results', () => {
     expect(readFileSync(join(run, 'test', 'view008.csv'), 'utf8')).toMatch(/^avg,/m)
     expect(readFileSync(join(run, 'test', 'report.html'), 'utf8')).toContain('<svg')
 
+    const header = () =>
+      readFileSync(join(run, 'test', 'view008.csv'), 'utf8')
+        .split('\n')[0]
+        ?.split(',')
+    // Weights are looked for in a folder that has none: the column is there and not available.
+    const lpips = ['--lpips-net', 'alex', '--lpips-weights', folder, '--threads', '1']
+    await clipgstream('eval', run, sample, ...lpips)
+    expect(header()).toContain('lpips-alex')
+    await clipgstream('eval', run, sample, ...lpips, '--lpips-range', 'original')
+    expect(header()).toContain('lpips-alex-01')
+    expect(header()).not.toContain('lpips-alex')
+    await expect(clipgstream('eval', run, sample, '--lpips-range', '01')).rejects.toThrow(/calibrated, original/)
+
     await clipgstream('video', run, '--views', 'orbit')
     expect(
       readFileSync(join(run, 'test', 'videos', 'orbit.mp4'))

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createEvaluation, formatTable, type LpipsNet, lpipsNets } from '@clipgstream/eval'
+import { createEvaluation, formatTable, type LpipsNet, type LpipsRange, lpipsNets } from '@clipgstream/eval'
 import { loadLpips, writeEvaluation } from '@clipgstream/eval/node'
 import { createImageStore, type Dataset, loadMask, openDataset } from '@clipgstream/io'
 import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
@@ -11,6 +11,7 @@ import type { Terminal } from '../terminal.js'
 
 interface EvalFlags {
   lpipsNet?: readonly string[]
+  lpipsRange: LpipsRange
   lpipsWeights?: string
   threads?: number
 }
@@ -29,6 +30,7 @@ export async function evaluate(terminal: Terminal, runPath: string, path: string
   using device = await selectDevice('wasm', threads)
   const nets = await loadLpips(device, {
     ...(flags.lpipsNet && { nets: flags.lpipsNet.map(netCalled) }),
+    range: flags.lpipsRange,
     ...(flags.lpipsWeights !== undefined && { weights: flags.lpipsWeights }),
   })
   const clips = manifest.clips.map(({ index, start, end }) => ({ index, first: start, count: end - start }))
