@@ -67,6 +67,7 @@ export interface HashGridInputs {
  *
  * Tolerance between devices: `forward` 1e-6 times the largest table value (a weight, its product and the sum of 16 take a few
  * f32 roundings each), `backward` 1e-5 relative plus 1e-5 times the largest gradient (the order of the sum over points).
+ * CUDA adds gradients by atomics: `backward` repeats itself within that tolerance only, `forward` to the byte.
  * Where p falls on a cell border the encoding is continuous, so a device that rounds p to the other side loses no more.
  */
 export interface HashGrid {

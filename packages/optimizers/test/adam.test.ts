@@ -117,6 +117,26 @@ describe('Adam on wasm', () => {
     expect(after.parameter.every(Number.isFinite)).toBe(true)
   })
 
+  it('steps groups as it steps one after the other, and none if one is wrong', async () => {
+    using device = await createWasmDevice({ threads: 2, poison: true })
+    const adam = await createAdam(device)
+    const problems = [problem([37, 4], 1), problem([9, 3, 5], 2)]
+    const groups = problems.map(({ shape, ...arrays }, i) => ({
+      parameter: device.from(arrays.parameter, shape),
+      gradient: device.from(arrays.gradient, shape),
+      state: { m: device.from(arrays.m, shape), v: device.from(arrays.v, shape) },
+      settings: { ...usual, step: i + 1, lazy: i === 0 },
+    }))
+    const [first, second] = groups
+    expect(() => adam.stepAll([first!, { ...second!, gradient: first!.gradient }])).toThrow(
+      'adam.stepAll: gradient must have shape [9, 3, 5], got [37, 4]',
+    )
+    expect(await first!.parameter.read()).toEqual(problems[0]!.parameter)
+    adam.stepAll(groups)
+    for (const [i, { parameter, settings }] of groups.entries())
+      expect(await parameter.read()).toEqual((await runStep(device, problems[i]!, settings)).parameter)
+  })
+
   it('takes scalars and nothing at all', async () => {
     using device = await createWasmDevice({ threads: 2, poison: true })
     const adam = await createAdam(device)

@@ -1,0 +1,91 @@
+import { type AdamGroup, type AdamStep, createAdam } from '@clipgstream/optimizers'
+import { createRandom } from '@clipgstream/tensor'
+import type { CudaDevice } from '@clipgstream/tensor/cuda'
+import type { Benchmark, Effort, Row } from './bench.js'
+import { gpuTime, memoryBandwidth, onGpu } from './gpu.js'
+
+const rows = 2_000_000
+const width = 4
+const usual: AdamStep = { learningRate: 1e-3, step: 10, epsilon: 1e-8 }
+
+export const benchmark: Benchmark = {
+  name: 'adam on CUDA',
+  description:
+    `One step on ${rows} rows of ${width} values. GB/s count what must move: 32 bytes a value (parameter, gradient and two ` +
+    'moments, read and written); of a row that lazy Adam skips, 4 bytes a value. A tenth of the rows has a gradient where it is lazy. ' +
+    'Then 24 groups of the sizes of decoders and fields, in one launch and one by one.',
+  run: (effort) =>
+    onGpu(async (device) => [
+      ...(await single(device, false, effort)),
+      ...(await single(device, true, effort)),
+      ...(await many(device, effort)),
+    ]),
+}
+
+async function single(device: CudaDevice, lazy: boolean, effort: Effort): Promise<Row[]> {
+  const random = createRandom(1)
+  const values = Float32Array.from({ length: rows * width }, () => random.normal())
+  const used = Array.from({ length: rows }, () => !lazy || random.uniform() < 0.1)
+  const touched = used.filter(Boolean).length
+  using _ = device.scope()
+  const adam = await createAdam(device)
+  const parameter = device.from(values, [rows, width])
+  const state = adam.state(parameter)
+  const gradients = device.from(
+    values.map((value, i) => (used[Math.floor(i / width)] ? 0.01 * value : 0)),
+    [rows, width],
+  )
+  const gradient = device.zeros([rows, width])
+  const settings = { ...usual, lazy }
+  // A step clears the gradient: each gets a new one before, which also keeps the GPU busy while the step is enqueued.
+  const time = await gpuTime(
+    device,
+    {
+      prepare: () => device.copy(gradients, gradient),
+      work: () => adam.step(parameter, gradient, state, settings),
+    },
+    effort,
+  )
+  const bytes = width * (32 * touched + 4 * (rows - touched))
+  const speed = bytes / 1e6 / time
+  const what = lazy ? 'lazy' : 'dense'
+  return [
+    { what, value: time, unit: 'ms' },
+    { what, value: speed, unit: 'GB/s' },
+    { what: `${what}, share of the floor`, value: (100 * speed * 1e9) / memoryBandwidth, unit: '%' },
+  ]
+}
+
+async function many(device: CudaDevice, effort: Effort): Promise<Row[]> {
+  const layer = (inputs: number, outputs: number) => [[outputs, inputs], [outputs]]
+  const shapes = [
+    ...[10, 30, 70, 30].flatMap((outputs) => [...layer(128, 256), ...layer(256, outputs)]),
+    ...[...layer(64, 128), ...layer(128, 64)],
+    ...[
+      [100_000, 32],
+      [100_000, 6],
+      [36, 12],
+    ],
+    [500_000, 4],
+  ]
+  using _ = device.scope()
+  const adam = await createAdam(device)
+  const groups = shapes.map((shape, i): AdamGroup => {
+    const parameter = device.zeros(shape)
+    const gradient = device.empty(shape)
+    device.fill(gradient, 1e-3)
+    return { parameter, gradient, state: adam.state(parameter), settings: { ...usual, lazy: i === shapes.length - 1 } }
+  })
+  const together = await gpuTime(device, { work: () => adam.stepAll(groups) }, effort)
+  const apart = await gpuTime(
+    device,
+    {
+      work: () => {
+        for (const { parameter, gradient, state, settings } of groups) adam.step(parameter, gradient, state, settings)
+      },
+    },
+    effort,
+  )
+  const ratios = { 'one by one': apart / together }
+  return [{ what: `${groups.length} groups in one launch`, value: together, unit: 'ms', ratios }]
+}
