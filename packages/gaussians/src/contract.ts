@@ -70,10 +70,16 @@ export interface GrowthStatistics {
  * Opacities and colours pass through: they are views of what was decoded, valid as long as that.
  *
  * Tolerances between devices: means, scales and their gradients 1e-5 relative (exp and sigmoid differ in the last bits),
- * quaternions 1e-6; visibility may differ for anchors whose square ends within 1e-3 px of a tile's edge.
+ * quaternions 1e-6; visibility may differ for anchors whose square ends within 1e-3 px of a tile's edge. CUDA decides
+ * about visibility by the very operations of wasm, so that there none differs.
  *
- * Errors: ShapeError, DTypeError, DisposedError and WrongDeviceError for tensors, ArgumentError for views, times and
- * for indices that do not fit the anchors. No anchors and none visible are no errors.
+ * Errors: ShapeError, DTypeError, DisposedError and WrongDeviceError for tensors, ArgumentError for views and times, and
+ * on wasm, where the list is known when the call is made, for a count or indices that do not fit. CUDA does not look at
+ * the list: a count above its capacity counts as the capacity, and indices must be below the number of anchors.
+ * No anchors and none visible are no errors.
+ *
+ * Floor: these operators move bytes. A Gaussian costs 80 forward and 120 backward, an anchor 36 in `visible` (52 with
+ * rotations): for 100k anchors of 10, 24, 36 and 1 us at the 3.35 TB/s of an H100.
  */
 export interface AnchorOperators {
   readonly config: AnchorConfig

@@ -15,8 +15,9 @@ export async function createAnchorOperators(
   switch (device.kind) {
     case 'wasm':
       return (await import('./wasm.js')).createWasmAnchorOperators(device, complete)
-    case 'webgpu':
     case 'cuda':
+      return (await import('./cuda.js')).createCudaAnchorOperators(device, complete)
+    case 'webgpu':
       throw new DeviceUnavailableError(device.kind, 'gaussians has no kernels for it', 'Use --device wasm')
     default:
       throw new DeviceUnavailableError(String(device.kind satisfies never), 'there is no such device', 'Use wasm')

@@ -1,6 +1,17 @@
 import type { View } from '@clipgstream/camera'
 import { ArgumentError, check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { type Kernel, WasmDevice } from '@clipgstream/tensor/wasm'
+import {
+  checkAnchors,
+  checkDecoded,
+  checkGradients,
+  checkList,
+  checkStatistics,
+  checkStep,
+  checkTime,
+  checkView,
+  isAdded,
+} from './check.js'
 import type {
   AnchorConfig,
   AnchorInputs,
@@ -62,7 +73,7 @@ class WasmAnchorOperators implements AnchorOperators {
 
   visible(anchors: AnchorInputs, view: View): VisibleAnchors {
     const { device, kernels, config } = this
-    const n = this.#anchors('visible', anchors)
+    const n = checkAnchors('visible', this.device, anchors)
     if (anchors.rotations) check('visible', device, 'rotations', anchors.rotations, 'f32', [n, 4])
     checkView('visible', view)
     const indices = device.empty([n], 'u32', 'visible.indices')
@@ -90,13 +101,9 @@ class WasmAnchorOperators implements AnchorOperators {
   }
 
   fieldPoints(anchors: AnchorInputs, visible: VisibleAnchors, bounds: Bounds, time: number): Tensor<'f32'> {
-    const n = this.#anchors('fieldPoints', anchors)
+    const n = checkAnchors('fieldPoints', this.device, anchors)
     const { rows, chunks } = this.#rows('fieldPoints', visible, n)
-    if (!Number.isFinite(time)) throw new ArgumentError('fieldPoints', 'time', time, 'a finite number')
-    for (const axis of [0, 1, 2] as const) {
-      if (!(bounds.min[axis] <= bounds.max[axis]))
-        throw new ArgumentError('fieldPoints', `bounds.min[${axis}]`, bounds.min[axis], `at most ${bounds.max[axis]}`)
-    }
+    checkTime('fieldPoints', bounds, time)
     const points = this.device.empty([rows, 4], 'f32', 'fieldPoints')
     this.device.launch(
       this.kernels.fieldPoints,
@@ -163,9 +170,9 @@ class WasmAnchorOperators implements AnchorOperators {
 
   assemble(anchors: AnchorInputs, visible: VisibleAnchors, decoded: DecodedAnchors): Gaussians {
     const { device, kernels } = this
-    const n = this.#anchors('assemble', anchors)
+    const n = checkAnchors('assemble', this.device, anchors)
     const { rows, chunks } = this.#rows('assemble', visible, n)
-    const k = this.#decoded('assemble', decoded, rows)
+    const k = checkDecoded('assemble', this.device, decoded, rows)
     const means = device.empty([rows * k, 3], 'f32', 'means')
     const quats = device.empty([rows * k, 4], 'f32', 'quats')
     const scales = device.empty([rows * k, 3], 'f32', 'scales')
@@ -199,14 +206,10 @@ class WasmAnchorOperators implements AnchorOperators {
   ): DecodedAnchors {
     const { device, kernels } = this
     const operator = 'assembleBackward'
-    const n = this.#anchors(operator, anchors)
+    const n = checkAnchors(operator, this.device, anchors)
     const { rows, chunks } = this.#rows(operator, visible, n)
-    const k = this.#decoded(operator, decoded, rows)
-    check(operator, device, 'vMeans', vGaussians.means, 'f32', [rows * k, 3])
-    check(operator, device, 'vQuats', vGaussians.quats, 'f32', [rows * k, 4])
-    check(operator, device, 'vScales', vGaussians.scales, 'f32', [rows * k, 3])
-    check(operator, device, 'vOpacities', vGaussians.opacities, 'f32', [rows * k])
-    check(operator, device, 'vColors', vGaussians.colors, 'f32', [rows * k, 3])
+    const k = checkDecoded(operator, this.device, decoded, rows)
+    checkGradients(operator, device, vGaussians, rows * k)
     if (vLogScaling) check(operator, device, 'vLogScaling', vLogScaling, 'f32', [n, 6])
     const cov = device.empty([rows, 7 * k], 'f32', 'vCov')
     const offset = device.empty([rows, 3 * k], 'f32', 'vOffset')
@@ -252,16 +255,9 @@ class WasmAnchorOperators implements AnchorOperators {
     const { device } = this
     const operator = 'accumulateGrowth'
     const { visits, opacitySums, counts, maxGradients, maxMeans } = statistics
-    const [n = 0, k = 0] = check(operator, device, 'counts', counts, 'u32', ['*', '*'])
-    check(operator, device, 'visits', visits, 'u32', [n])
-    check(operator, device, 'opacitySums', opacitySums, 'f32', [n])
-    check(operator, device, 'maxGradients', maxGradients, 'f32', [n, k])
-    check(operator, device, 'maxMeans', maxMeans, 'f32', [n, k, 3])
+    const { n, k } = checkStatistics(operator, device, statistics)
     const { rows, chunks } = this.#rows(operator, visible, n)
-    check(operator, device, 'means', gaussians.means, 'f32', [rows * k, 3])
-    check(operator, device, 'opacities', gaussians.opacities, 'f32', [rows * k])
-    check(operator, device, 'radii', radii, 'i32', [rows * k])
-    check(operator, device, 'vMeans2d', vMeans2d, 'f32', [rows * k, 2])
+    checkStep(operator, device, gaussians, radii, vMeans2d, rows * k)
     device.launch(
       this.kernels.accumulateGrowth,
       chunks,
@@ -281,52 +277,13 @@ class WasmAnchorOperators implements AnchorOperators {
     )
   }
 
-  /** Checks positions and scaling; returns the number of anchors. */
-  #anchors(operator: string, { positions, logScaling }: AnchorInputs): number {
-    const [n = 0] = check(operator, this.device, 'positions', positions, 'f32', ['*', 3])
-    check(operator, this.device, 'logScaling', logScaling, 'f32', [n, 6])
-    return n
-  }
-
   /** Checks the list of visible anchors out of n; launches have finished, so the count is already known here. */
   #rows(operator: string, visible: VisibleAnchors, n: number): { rows: number; chunks: number } {
-    const [rows = 0] = check(operator, this.device, 'visible.indices', visible.indices, 'u32', ['*'])
-    check(operator, this.device, 'visible.count', visible.count, 'u32', [1])
+    const rows = checkList(operator, this.device, visible)
     const count = this.device.view(visible.count)[0] ?? 0
     if (count > rows) throw new ArgumentError(operator, 'visible.count', count, `at most the ${rows} rows of indices`)
     const last = count > 0 ? (this.device.view(visible.indices)[count - 1] ?? 0) : -1
     if (last >= n) throw new ArgumentError(operator, 'visible.indices', last, `below the number of anchors, ${n}`)
     return { rows, chunks: Math.ceil(count / rowsPerChunk) }
   }
-
-  /** Checks what was decoded for `rows` anchors; returns the Gaussians of each. */
-  #decoded(operator: string, decoded: DecodedAnchors, rows: number): number {
-    const [, k = 0] = check(operator, this.device, 'opacity', decoded.opacity, 'f32', [rows, '*'])
-    check(operator, this.device, 'cov', decoded.cov, 'f32', [rows, 7 * k])
-    check(operator, this.device, 'color', decoded.color, 'f32', [rows, 3 * k])
-    check(operator, this.device, 'offset', decoded.offset, 'f32', [rows, 3 * k])
-    return k
-  }
-}
-
-function isAdded(operator: string, how: FeatureCombination): boolean {
-  if (how !== 'add' && how !== 'concatenate')
-    throw new ArgumentError(operator, 'how', how satisfies never, "'concatenate' or 'add'")
-  return how === 'add'
-}
-
-function checkView(operator: string, view: View): void {
-  for (const name of ['width', 'height'] as const) {
-    if (!(Number.isInteger(view[name]) && view[name] > 0))
-      throw new ArgumentError(operator, `view.${name}`, view[name], 'a positive number of whole pixels')
-  }
-  for (const name of ['fx', 'fy'] as const) {
-    if (!(view[name] > 0 && Number.isFinite(view[name])))
-      throw new ArgumentError(operator, `view.${name}`, view[name], 'a positive finite focal length')
-  }
-  for (const name of ['cx', 'cy'] as const) {
-    if (!Number.isFinite(view[name])) throw new ArgumentError(operator, `view.${name}`, view[name], 'finite')
-  }
-  if (view.worldToCamera.length !== 12 || !view.worldToCamera.every(Number.isFinite))
-    throw new ArgumentError(operator, 'view.worldToCamera', `[${view.worldToCamera.join(', ')}]`, '12 finite numbers')
 }
