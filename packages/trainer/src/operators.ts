@@ -38,12 +38,17 @@ export interface TrainingOperators extends SceneOperators {
 
 export type SceneConfig = Pick<Config, 'grid' | 'field' | 'decoders' | 'rasterizer'>
 
+const rasterizers = {
+  wasm: () => import('@clipgstream/rasterizer-wasm-reference'),
+  cuda: () => import('@clipgstream/rasterizer-cuda'),
+}
+
 export async function createSceneOperators(device: Device, config: SceneConfig): Promise<SceneOperators> {
   const { background: _, ...rasterizerConfig } = config.rasterizer
   const [anchors, decoders, rasterizer, field] = await Promise.all([
     createAnchorOperators(device),
     createHeads(device, decoderShape(config)),
-    createRasterizer(device, { wasm: () => import('@clipgstream/rasterizer-wasm-reference') }, rasterizerConfig),
+    createRasterizer(device, rasterizers, rasterizerConfig),
     createFieldOperators(device, config),
   ])
   return { device, anchors, decoders, rasterizer, ...field }
