@@ -85,6 +85,9 @@ export type Background = readonly [number, number, number]
  * kind + 1e-3 relative: f32 sums of hundreds of terms in different orders. Where alpha is within rounding of alphaMin, or
  * T (1 - alpha) of transmittanceMin, one may add a Gaussian that another skips: at most one value in a thousand (two of
  * gradients) may differ for that, by less than 0.05. Radii may differ by 1 as often.
+ *
+ * Results are whole whenever they are read. A backend that cannot wait for the number of its (Gaussian, tile) pairs, and
+ * made too little room for them, draws in a slower way that needs none: it neither drops pairs nor asks to be called again.
  */
 export interface Rasterizer {
   readonly device: Device
