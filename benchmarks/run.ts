@@ -19,7 +19,9 @@ const files = readdirSync(folder).filter(
 )
 if (files.length === 0) throw new Error(`no benchmark is called ${positionals.join(' or ')}`)
 
-const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: folder, encoding: 'utf8' }).trim()
+const commit =
+  process.env['CLIPGSTREAM_COMMIT'] ??
+  execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: folder, encoding: 'utf8' }).trim()
 const machine = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} threads, Node ${process.versions.node}`
 console.log(`commit ${commit}; ${machine}`)
 

@@ -1,12 +1,11 @@
-import { type DeviceName, deviceNames } from '@clipgstream/tensor'
+import { type DeviceName, deviceNames, isDeviceName } from '@clipgstream/tensor'
 import { InvalidArgumentError } from 'commander'
 
 // Parsers of option values. What they throw is printed with the option's name.
 
 export function parseDevice(text: string): DeviceName {
-  const name = deviceNames.find((known) => known === text)
-  if (!name) throw new InvalidArgumentError(`expected one of ${deviceNames.join(', ')}`)
-  return name
+  if (!isDeviceName(text)) throw new InvalidArgumentError(`expected one of ${deviceNames.join(', ')}, or cuda:1`)
+  return text
 }
 
 export function parseCount(text: string): number {
