@@ -251,6 +251,11 @@ export class CudaDevice implements Device {
     if (code !== 0) throw new KernelError(name, `failed with ${this.#driver.nameOf(code)} (${code})`)
   }
 
+  /** To be called once before native libraries with a CUDA runtime of their own enqueue: the GPU's context then stays. */
+  admitNative(): void {
+    this.#driver.pin()
+  }
+
   /** Marks this place in the order of work. */
   record(): CudaEvent {
     this.#mayCopy('an event')

@@ -135,11 +135,17 @@ export function driverOver(
 export interface ContextDriver extends Driver {
   /** Makes the context current, for calls that go around this driver. */
   enter(): void
+  /**
+   * Keeps the context until the process ends. The CUDA runtime inside of native libraries remembers what it loaded there
+   * and would not notice that the context is another one.
+   */
+  pin(): void
   /** Releases the device; the context is gone with its last user. */
   release(): void
 }
 
 let current = 0
+const pinned = new Set<number>()
 
 /** The primary context of `device`, which the CUDA runtime of native libraries shares. */
 export function inContext(driver: Driver, device: number): ContextDriver {
@@ -156,6 +162,11 @@ export function inContext(driver: Driver, device: number): ContextDriver {
   return {
     ...driverOver(raw, driver.nameOf, driver.view),
     enter,
+    pin() {
+      if (pinned.has(device)) return
+      pinned.add(device)
+      driver.handle('cuDevicePrimaryCtxRetain', device)
+    },
     release() {
       driver.raw('cuCtxSetCurrent', 0)
       current = 0

@@ -67,6 +67,7 @@ export async function createCudaPrimitives(device: Device): Promise<CudaPrimitiv
   const module = await device.load(new URL('../../dist/kernels/primitives.fatbin', import.meta.url))
   const countNonFinite = module.kernel('countNonFinite', 'pup')
   const native = openNative()
+  device.admitNative()
 
   const needed = new BigUint64Array(1)
   const run = (name: keyof typeof signatures, ...args: NativeArgument[]) => {
