@@ -7,9 +7,9 @@ export const presetNames = ['default', 'parity', 'mini', 'tiny', 'long360', 'vru
 export type PresetName = (typeof presetNames)[number]
 
 /**
- * The corrected method at the published sizes. Learning rates fall to a tenth over the steps of a clip, few or many, and
- * features learn faster than published: on the court-mini sample, views that were not trained on gain by both. The
- * grid's time axis is coarse, so that the frames of a clip share vertices.
+ * The corrected method at the published sizes. Learning rates fall to a tenth over the steps of a clip, few or many (to a
+ * hundredth, short runs stop learning too soon). Features learn faster than published, which is worth 0.4 dB on test views of
+ * the court-mini sample after 300 steps. The grid's time axis is coarse, so that the frames of a clip share vertices.
  */
 const corrected: Config = {
   grid: {
