@@ -250,7 +250,7 @@ __device__ void firstWeights(
   multiply<wide>(result, a, b, rows.begin, rows.end, sharedA, sharedB, [&](auto left, auto) {
     if (!summing) return;
 #pragma unroll
-    for (int k = 0; k < slice; k++) sum += left[k][threadIdx.x];
+    for (int k = 0; k < slice; k++) sum += left[k][swizzle(k, threadIdx.x)];
   });
 
   const Offsets at(startOf(heads, head, inputs), head, inputs);
@@ -297,7 +297,7 @@ __device__ void secondWeights(
   multiply<narrow>(result, a, b, rows.begin, rows.end, sharedA, sharedB, [&](auto, auto right) {
     if (!summing) return;
 #pragma unroll
-    for (int k = 0; k < slice; k++) sum += right[k][threadIdx.x];
+    for (int k = 0; k < slice; k++) sum += right[k][swizzle(k, threadIdx.x)];
   });
 
   const Offsets at(startOf(heads, head, inputs), head, inputs);

@@ -1,13 +1,14 @@
 // Products of tiles: c // [128, N] += a // [128, k] b // [k, N], by a block of 256 threads, N = 64 or 32.
 //
-// Operands pass through shared memory in slices of 16 k, stored [k][i] and double buffered through registers: rows are 8
-// words longer than the tile, so that fragments of the tensor cores (4 k by 8 i) fall into 32 banks. Two engines
-// read the same slices: `Plain` with fused multiply-adds in ascending k, a microtile of 8 x (N / 16) per thread, and
-// `Tensor` with mma.sync m16n8k8 tf32, 32 x (N / 2) per warp.
+// Operands pass through shared memory in slices of 16 k, stored [k][i] and double buffered through registers. Rows are 8
+// words longer than the tile, so that fragments of the tensor cores (4 k by 8 i) fall into 32 banks; `swizzle` does the
+// same for the transposing stores of operands that are contiguous along k, whose warps read 64 bytes of 8 rows. Two
+// engines read the same slices: `Plain` with fused multiply-adds in ascending k, a microtile of 8 x (N / 16) per thread,
+// and `Tensor` with mma.sync m16n8k8 tf32, 32 x (N / 2) per warp.
 //
-// A float is split into big + small of 11 bits each; three products, small ones first, leave a relative error of about
+// A float is split into big + small of 11 bits each; three products leave a relative error of about
 // 2^-21 a term. Each slice starts from zero and is added by an ordinary, rounded addition, since tensor cores
-// truncate their sums. With one product (tf32) the relative error is about 2^-11 a term.
+// truncate their sums. With one product (tf32) the relative error is at most about 2^-9 a term.
 #pragma once
 
 namespace clipgstream {
@@ -19,9 +20,12 @@ constexpr int padding = 8;
 
 /** One operand's slices. Elements outside of the limits are 0. W is the extent along i. */
 template <int W>
-struct Slices {
+struct __align__(16) Slices {
   float values[2][slice][W + padding];
 };
+
+/** Where in row k of a slice index i lies: groups of 8 trade places, quads stay together. */
+__device__ constexpr int swizzle(int k, int i) { return i ^ (k / 4 % 4 * 8); }
 
 /** How operand elements (i, k) lie in memory: at i ld + k or, contiguous along i, at k ld + i. */
 enum class Along { K, I };
@@ -29,8 +33,9 @@ enum class Along { K, I };
 /** Values as they are. */
 struct Values {
   const float* from;
-  __device__ float at(size_t index) const { return from[index]; }
-  __device__ float4 at4(size_t index) const { return *reinterpret_cast<const float4*>(from + index); }
+  __device__ void advance(size_t by) { from += by; }
+  __device__ float at(int index) const { return from[index]; }
+  __device__ float4 at4(int index) const { return *reinterpret_cast<const float4*>(from + index); }
   __device__ bool aligned() const { return (reinterpret_cast<size_t>(from) & 15) == 0; }
 };
 
@@ -46,8 +51,12 @@ struct BeforeActivation {
     if (activation == RELU) return y <= 0 ? 0 : v;
     return v;
   }
-  __device__ float at(size_t index) const { return of(vOutput[index], output[index]); }
-  __device__ float4 at4(size_t index) const {
+  __device__ void advance(size_t by) {
+    vOutput += by;
+    output += by;
+  }
+  __device__ float at(int index) const { return of(vOutput[index], output[index]); }
+  __device__ float4 at4(int index) const {
     const float4 v = *reinterpret_cast<const float4*>(vOutput + index);
     const float4 y = *reinterpret_cast<const float4*>(output + index);
     return make_float4(of(v.x, y.x), of(v.y, y.y), of(v.z, y.z), of(v.w, y.w));
@@ -59,22 +68,22 @@ struct BeforeActivation {
 
 /**
  * Moves slices of an operand from global to shared memory: `fetch` reads one into registers, `store` writes it. `i0` is
- * the first of the tile's W indices, those from `iEnd` on and k from `kEnd` on are 0.
+ * the first of the tile's W indices, those from `iEnd` on and k from `kEnd` on are 0. Within a tile, places are 32 bits.
  */
 template <int W, Along along, class Source>
 struct Operand {
   static constexpr int quads = (W * slice / 4 + threads - 1) / threads;
   static constexpr int singles = W * slice / threads;
   Source source;
-  size_t ld;
-  int i0, iEnd, kEnd;
+  int ld, width, kEnd;
   bool wide;
   float held[quads * 4];
 
-  __device__ Operand(Source source, int ld, int i0, int iEnd, int kEnd)
-      : source(source), ld(ld), i0(i0), iEnd(iEnd), kEnd(kEnd) {
-    // i0 and the first k are multiples of four, so that a quad lies inside of the limit or outside.
-    wide = source.aligned() && ld % 4 == 0 && (along == Along::K ? kEnd : iEnd) % 4 == 0;
+  __device__ Operand(Source values, int ld, int i0, int iEnd, int kEnd)
+      : source(values), ld(ld), width(iEnd - i0), kEnd(kEnd) {
+    source.advance(along == Along::K ? static_cast<size_t>(i0) * ld : i0);
+    // The first k is a multiple of four, so that a quad lies inside of the limits or outside.
+    wide = source.aligned() && ld % 4 == 0 && (along == Along::K ? kEnd : width) % 4 == 0;
   }
 
   __device__ void fetch(int k0) {
@@ -82,9 +91,9 @@ struct Operand {
 #pragma unroll
       for (int q = 0; q < quads; q++) {
         int i, k;
-        quad(q, i, k);
+        const bool inside = quad(q, i, k);
         float4 v = make_float4(0, 0, 0, 0);
-        if (k < slice && i0 + i < iEnd && k0 + k < kEnd) v = source.at4(place(i0 + i, k0 + k));
+        if (inside && i < width && k0 + k < kEnd) v = source.at4(place(i, k0 + k));
         held[4 * q] = v.x;
         held[4 * q + 1] = v.y;
         held[4 * q + 2] = v.z;
@@ -95,7 +104,7 @@ struct Operand {
       for (int s = 0; s < singles; s++) {
         int i, k;
         single(s, i, k);
-        held[s] = i0 + i < iEnd && k0 + k < kEnd ? source.at(place(i0 + i, k0 + k)) : 0;
+        held[s] = i < width && k0 + k < kEnd ? source.at(place(i, k0 + k)) : 0;
       }
     }
   }
@@ -105,14 +114,13 @@ struct Operand {
 #pragma unroll
       for (int q = 0; q < quads; q++) {
         int i, k;
-        quad(q, i, k);
-        if (k >= slice) continue;
+        if (!quad(q, i, k)) continue;
         if (along == Along::I) {
-          *reinterpret_cast<float4*>(&to[k][i]) =
+          *reinterpret_cast<float4*>(&to[k][swizzle(k, i)]) =
               make_float4(held[4 * q], held[4 * q + 1], held[4 * q + 2], held[4 * q + 3]);
         } else {
 #pragma unroll
-          for (int j = 0; j < 4; j++) to[k + j][i] = held[4 * q + j];
+          for (int j = 0; j < 4; j++) to[k + j][swizzle(k, i)] = held[4 * q + j];
         }
       }
     } else {
@@ -120,24 +128,25 @@ struct Operand {
       for (int s = 0; s < singles; s++) {
         int i, k;
         single(s, i, k);
-        to[k][i] = held[s];
+        to[k][swizzle(k, i)] = held[s];
       }
     }
   }
 
  private:
-  __device__ size_t place(int i, int k) const { return along == Along::K ? i * ld + k : k * ld + i; }
+  __device__ int place(int i, int k) const { return along == Along::K ? i * ld + k : k * ld + i; }
 
-  /** First element of this thread's quad q. Lanes run along i, which keeps transposing stores free of conflicts. */
-  __device__ static void quad(int q, int& i, int& k) {
+  /** First element of this thread's quad q, and whether there is one. */
+  __device__ static bool quad(int q, int& i, int& k) {
     const int index = threadIdx.x + threads * q;
     if (along == Along::K) {
-      i = index % W;
-      k = index / W * 4;
+      i = index / (slice / 4);
+      k = index % (slice / 4) * 4;
     } else {
       i = index % (W / 4) * 4;
       k = index / (W / 4);
     }
+    return index < W * slice / 4;
   }
 
   __device__ static void single(int s, int& i, int& k) {
@@ -162,14 +171,18 @@ struct Plain {
     const int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * columns;
 #pragma unroll
     for (int k = 0; k < slice; k++) {
-      float left[8], right[columns];
-#pragma unroll
-      for (int i = 0; i < 4; i++) {
-        left[i] = a[k][row + i];
-        left[4 + i] = a[k][64 + row + i];
+      const float4 upper = *reinterpret_cast<const float4*>(&a[k][swizzle(k, row)]);
+      const float4 lower = *reinterpret_cast<const float4*>(&a[k][64 + swizzle(k, row)]);
+      const float left[8] = {upper.x, upper.y, upper.z, upper.w, lower.x, lower.y, lower.z, lower.w};
+      float right[columns];
+      const float* from = &b[k][swizzle(k, column)];
+      if (columns == 4) {
+        const float4 v = *reinterpret_cast<const float4*>(from);
+        right[0] = v.x, right[1] = v.y, right[columns - 2] = v.z, right[columns - 1] = v.w;
+      } else {
+        const float2 v = *reinterpret_cast<const float2*>(from);
+        right[0] = v.x, right[1] = v.y;
       }
-#pragma unroll
-      for (int j = 0; j < columns; j++) right[j] = b[k][column + j];
 #pragma unroll
       for (int i = 0; i < 8; i++) {
 #pragma unroll
@@ -199,44 +212,48 @@ struct Tensor {
   __device__ void multiply(const float (*a)[rowsOfTile + padding], const float (*b)[N + padding]) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int group = lane / 4, member = lane % 4;
-    const int row = warp % 4 * 32 + group, column = warp / 4 * (N / 2) + group;
-    unsigned bigB[2][columnTiles][2], smallB[2][columnTiles][2];
+    const int row = warp % 4 * 32, column = warp / 4 * (N / 2);
+    float partial[2][columnTiles][4] = {};
 #pragma unroll
     for (int s = 0; s < 2; s++) {
+      unsigned bigB[columnTiles][2], smallB[columnTiles][2];
 #pragma unroll
       for (int n = 0; n < columnTiles; n++) {
 #pragma unroll
-        for (int i = 0; i < 2; i++) split(b[8 * s + member + 4 * i][column + 8 * n], bigB[s][n][i], smallB[s][n][i]);
-      }
-    }
-#pragma unroll
-    for (int m = 0; m < 2; m++) {
-      unsigned bigA[2][4], smallA[2][4];
-#pragma unroll
-      for (int s = 0; s < 2; s++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++)
-          split(a[8 * s + member + i / 2 * 4][row + 16 * m + i % 2 * 8], bigA[s][i], smallA[s][i]);
-      }
-      float partial[columnTiles][4] = {};
-      if (products == 3) {
-#pragma unroll
-        for (int s = 0; s < 2; s++) {
-#pragma unroll
-          for (int n = 0; n < columnTiles; n++) mma(partial[n], smallA[s], bigB[s][n]);
-#pragma unroll
-          for (int n = 0; n < columnTiles; n++) mma(partial[n], bigA[s], smallB[s][n]);
+        for (int i = 0; i < 2; i++) {
+          const int k = 8 * s + 4 * i;
+          split(b[k + member][swizzle(k, column + 8 * n) + group], bigB[n][i], smallB[n][i]);
         }
       }
 #pragma unroll
-      for (int s = 0; s < 2; s++) {
+      for (int m = 0; m < 2; m++) {
+        unsigned bigA[4], smallA[4];
 #pragma unroll
-        for (int n = 0; n < columnTiles; n++) mma(partial[n], bigA[s], bigB[s][n]);
+        for (int i = 0; i < 4; i++) {
+          const int k = 8 * s + i / 2 * 4;
+          split(a[k + member][swizzle(k, row + 16 * m + i % 2 * 8) + group], bigA[i], smallA[i]);
+        }
+        if (products == 1) {
+#pragma unroll
+          for (int n = 0; n < columnTiles; n++) mma(sums[m][n], bigA, bigB[n]);
+        } else {
+#pragma unroll
+          for (int n = 0; n < columnTiles; n++) mma(partial[m][n], smallA, bigB[n]);
+#pragma unroll
+          for (int n = 0; n < columnTiles; n++) mma(partial[m][n], bigA, smallB[n]);
+#pragma unroll
+          for (int n = 0; n < columnTiles; n++) mma(partial[m][n], bigA, bigB[n]);
+        }
       }
+    }
+    if (products == 3) {
 #pragma unroll
-      for (int n = 0; n < columnTiles; n++) {
+      for (int m = 0; m < 2; m++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) sums[m][n][i] += partial[n][i];
+        for (int n = 0; n < columnTiles; n++) {
+#pragma unroll
+          for (int i = 0; i < 4; i++) sums[m][n][i] += partial[m][n][i];
+        }
       }
     }
   }
@@ -258,11 +275,16 @@ struct Tensor {
  private:
   /**
    * value = big + small + less than 2^-21 |value|. Big is rounded to the 11 bits of tf32; of small, the hardware looks at
-   * as many. An infinite value becomes NaN in the products of three.
+   * as many. A NaN stays one, in big or in small; an infinite value becomes NaN. With one product, the hardware's cut of
+   * the lower bits is made up for by a factor that leaves no error on average, which is one operation and keeps NaN.
    */
   __device__ static void split(float value, unsigned& big, unsigned& small) {
-    big = (__float_as_uint(value) + 0x1000u) & 0xffffe000u;
-    if (products == 3) small = __float_as_uint(value - __uint_as_float(big));
+    if (products == 1) {
+      big = __float_as_uint(value * (1 + 1 / 3072.0f));
+    } else {
+      big = (__float_as_uint(value) + 0x1000u) & 0xffffe000u;
+      small = __float_as_uint(value - __uint_as_float(big));
+    }
   }
 
   __device__ static void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {

@@ -23,6 +23,8 @@ const headSignature = 'ppppppppppiiii'
 
 /** Bytes of hidden activations, or their gradients, that exist at a time where nothing asks to keep them. */
 const temporaryBytes = 256 << 20
+/** Elements of a chunk of rows, which kernels count in 32 bits. */
+const maxPlaces = 2 ** 30
 /** Extent of a grid along y. */
 const maxRowTiles = 65535
 /** Blocks of a multiprocessor; the slots of weight gradients are as many as fill the GPU once. */
@@ -105,8 +107,9 @@ class CudaHeads implements Heads {
       this.#groups.push(groupOf(config, start, heads, columns, device.multiprocessors))
     }
     this.#stride = column
-    const rows = Math.floor(temporaryBytes / 4 / column / rowsOfTile) * rowsOfTile
-    this.#chunkRows = Math.max(rowsOfTile, Math.min(rows, maxRowTiles * rowsOfTile))
+    const widest = Math.max(column, config.inputs, ...config.heads.map(({ outputs }) => outputs))
+    const tiles = Math.floor(Math.min(temporaryBytes / 4 / column, maxPlaces / widest) / rowsOfTile)
+    this.#chunkRows = rowsOfTile * Math.max(1, Math.min(tiles, maxRowTiles))
   }
 
   forward(inputs: HeadsInputs, parameters: readonly HeadParameters[], keep: Keep = 'hidden'): HeadsResult {
