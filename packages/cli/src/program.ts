@@ -29,7 +29,9 @@ export function createProgram(version: string): Command {
       if (typeof code === 'number') process.exitCode = code
     }
   const device = () =>
-    new Option('--device <name>', 'auto, wasm, cuda, cuda:1 for the second GPU, or webgpu').argParser(parseDevice).default('auto')
+    new Option('--device <name>', 'auto, wasm, cuda, cuda:1 for the second GPU, or webgpu')
+      .argParser(parseDevice)
+      .default('auto')
   const threads = () =>
     new Option('--threads <n>', 'threads of the wasm device (default: all cores)').argParser(parseCount)
   const example = (command: Command, ...lines: string[]) =>
