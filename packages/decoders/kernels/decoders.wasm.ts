@@ -35,19 +35,16 @@ class Head {
   partial: usize // offset of this head in a partial sum, in elements
 }
 
-// @ts-ignore: decorator
 @inline
 function headAt(heads: usize, index: i32): Head {
   return changetype<Head>(heads + (index as usize) * offsetof<Head>())
 }
 
-// @ts-ignore: decorator
 @inline
 function up4(n: i32): i32 {
   return (n + 3) & ~3
 }
 
-// @ts-ignore: decorator
 @inline
 function up8(n: i32): i32 {
   return (n + 7) & ~7
@@ -89,7 +86,6 @@ function activate(raw: usize, rows: i32, outputs: i32, activation: i32, output: 
 }
 
 /** Stores the first `lanes` floats, at most four. */
-// @ts-ignore: decorator
 @inline
 function storeLanes(to: usize, value: v128, lanes: i32): void {
   if (lanes >= 4) v128.store(to, value)
@@ -157,7 +153,6 @@ function activateBackward(head: Head, first: i32, rows: i32, vRaw: usize): void 
 }
 
 /** Gradient before the activation from that behind it and the activated value. A NaN passes on. */
-// @ts-ignore: decorator
 @inline
 function beforeActivation(v: v128, y: v128, activation: i32): v128 {
   if (activation == SIGMOID) return f32x4.mul(v, f32x4.mul(y, f32x4.sub(f32x4.splat(1), y)))
@@ -166,7 +161,6 @@ function beforeActivation(v: v128, y: v128, activation: i32): v128 {
 }
 
 /** Loads the first `lanes` floats, at most four; the others are 0. */
-// @ts-ignore: decorator
 @inline
 function loadLanes(from: usize, lanes: i32): v128 {
   if (lanes >= 4) return v128.load(from)

@@ -18,7 +18,6 @@ export const ADDED: i32 = 3
  * c[0..4, 0..8] = a[0..4, 0..k] panel[0..k, 0..8]. Rows of `a` are given one by one, as the last may repeat.
  * Two loads of the panel and four broadcasts feed 16 operations; unrolling over k was slower.
  */
-// @ts-ignore: decorator
 @inline
 function tile(
   a0: usize,
@@ -115,7 +114,6 @@ function tile(
 }
 
 /** The gradient behind a ReLU: 0 where its output is 0. A NaN output lets the gradient pass, as it is not <= 0. */
-// @ts-ignore: decorator
 @inline
 function masked(value: v128, mask: usize, offset: usize): v128 {
   return v128.andnot(value, f32x4.le(v128.load(mask + offset), f32x4.splat(0)))
@@ -126,7 +124,6 @@ function masked(value: v128, mask: usize, offset: usize): v128 {
  * `lda` and `ldc` are row strides in bytes; `mask` has the stride of c. Rows of c behind `rows` repeat the last.
  * A panel stays in the first-level cache while all rows of the block pass.
  */
-// @ts-ignore: decorator
 @inline
 export function multiply(
   a: usize,
@@ -156,7 +153,6 @@ export function multiply(
 }
 
 /** Bytes of eight packed columns of a matrix with k rows. */
-// @ts-ignore: decorator
 @inline
 export function panelSize(k: i32, biased: bool): usize {
   return ((k + (biased ? 1 : 0)) as usize) << 5
@@ -220,7 +216,6 @@ export function multiplyTransposed(
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function transposedTile(a: usize, lda: usize, b: usize, ldb: usize, rows: i32, c: usize, ldc: usize): void {
   const d1 = c + ldc

@@ -43,7 +43,6 @@ export function convolve(
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function tile(
   a0: usize, a1: usize, a2: usize, a3: usize, rowBytes: i32,

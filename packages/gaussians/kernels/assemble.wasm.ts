@@ -8,7 +8,6 @@ import { at, exp4, sum4 } from '../../tensor/kernels/simd'
 import { boundedSigmoid4, load3, rowAt, store3 } from './lanes'
 
 /** exp of logScaling[3..5] of an anchor, in the lower lanes. */
-// @ts-ignore: decorator
 @inline
 function baseSize(row: usize): v128 {
   return exp4(load3(row + 12))

@@ -23,7 +23,6 @@ export function fieldPoints(
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function copyRow(from: usize, to: usize, width: u32): void {
   let i: u32 = 0
@@ -31,7 +30,6 @@ function copyRow(from: usize, to: usize, width: u32): void {
   for (; i < width; i++) store<f32>(at(to, i), load<f32>(at(from, i)))
 }
 
-// @ts-ignore: decorator
 @inline
 function addRow(from: usize, to: usize, width: u32): void {
   let i: u32 = 0

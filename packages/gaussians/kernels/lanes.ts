@@ -1,12 +1,10 @@
 // Three floats in the lower lanes of a vector: loads and stores that touch no fourth element.
 
-// @ts-ignore: decorator
 @inline
 export function load3(address: usize): v128 {
   return v128.load32_lane(address, v128.load64_zero(address), 2, 8)
 }
 
-// @ts-ignore: decorator
 @inline
 export function store3(address: usize, value: v128): void {
   v128.store64_lane(address, value, 0)
@@ -14,7 +12,6 @@ export function store3(address: usize, value: v128): void {
 }
 
 /** Address of row `row` of rows of `width` 4-byte elements. */
-// @ts-ignore: decorator
 @inline
 export function rowAt(base: usize, row: u32, width: u32): usize {
   return base + (((row as usize) * (width as usize)) << 2)
@@ -24,7 +21,6 @@ export function rowAt(base: usize, row: u32, width: u32): usize {
  * 1 / (1 + exp(-x)) of four floats, about 1e-7 relative, x bounded to [-86, 86]; NaN stays NaN. Within these bounds
  * neither overflow nor underflow needs care, which halves the work of the general exp4.
  */
-// @ts-ignore: decorator
 @inline
 export function boundedSigmoid4(x: v128): v128 {
   // pmin and pmax are one instruction each and return their first operand where it is NaN.

@@ -105,7 +105,6 @@ export function mark(
   store<u32>(at(counts, chunk), found)
 }
 
-// @ts-ignore: decorator
 @inline
 function clamp(value: f32, high: f32): f32 {
   return min<f32>(high, max<f32>(0, value))

@@ -22,20 +22,17 @@ const weightsAt: usize = 64
 const rowAt: usize = 128
 const batch = 32
 
-// @ts-ignore: decorator
 @inline
 function rowsInUse(count: usize, n: i32): i32 {
   return count == 0 ? n : (min<u32>(load<u32>(count), n as u32) as i32)
 }
 
-// @ts-ignore: decorator
 @inline
 function isInside(point: v128): bool {
   return i32x4.all_true(v128.and(f32x4.ge(point, f32x4.splat(0)), f32x4.le(point, f32x4.splat(1))))
 }
 
 // Offsets of four corners into bytes: modulo the level's entries (a power of two if hashed or wrapped), times 4 F.
-// @ts-ignore: decorator
 @inline
 function bytesOf(index: v128, entries: i32, shift: i32): v128 {
   const isPower = (entries & (entries - 1)) == 0
@@ -51,7 +48,6 @@ function bytesOf(index: v128, entries: i32, shift: i32): v128 {
 
 // Writes the 16 corners of the cell around `point`. The position is computed in f64 and rounded once, as by a fused
 // multiply-add: products of two f32 are exact there.
-// @ts-ignore: decorator
 @inline
 function locate(slot: usize, point: v128, level: usize, shift: i32): void {
   const scale = v128.load(level)
@@ -132,7 +128,6 @@ function locateBatch(
   return slots
 }
 
-// @ts-ignore: decorator
 @inline
 function weighted(weight: v128, table: usize, offset: u32): v128 {
   return f32x4.mul(weight, v128.load(table + (offset as usize)))
@@ -140,7 +135,6 @@ function weighted(weight: v128, table: usize, offset: u32): v128 {
 
 // Four features, summed over the corners. Constant distances are immediates of the loads: an addition would be kept,
 // since addresses wrap.
-// @ts-ignore: decorator
 @inline
 function gather4(slot: usize, table: usize): v128 {
   let a = f32x4.splat(0)
@@ -156,7 +150,6 @@ function gather4(slot: usize, table: usize): v128 {
   return f32x4.add(f32x4.add(a, b), f32x4.add(c, d))
 }
 
-// @ts-ignore: decorator
 @inline
 function entriesOf(table: usize, level: usize, shift: i32): usize {
   return table + ((load<u32>(level, offsetAt) as usize) << shift)
@@ -213,14 +206,12 @@ export function encode(
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function add4(place: usize, weight: v128, gradient: v128): void {
   v128.store(place, f32x4.add(v128.load(place), f32x4.mul(weight, gradient)))
 }
 
 // Adds a point's gradient, weighted, to the entry of the corner at `corner` in its slot.
-// @ts-ignore: decorator
 @inline
 function scatter(corner: usize, entries: usize, row: usize, bytes: usize): void {
   const place = entries + (load<u32>(corner) as usize)

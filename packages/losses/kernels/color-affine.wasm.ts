@@ -10,21 +10,18 @@ const BLOCK = 4096
 const GROUP = 128
 const PIXEL: usize = 12
 
-// @ts-ignore: decorator
 @inline
 function row(m: usize, r: v128, g: v128, b: v128): v128 {
   const rg = f32x4.add(f32x4.mul(v128.load32_splat(m), r), f32x4.mul(v128.load32_splat(m, 4), g))
   return f32x4.add(rg, f32x4.add(f32x4.mul(v128.load32_splat(m, 8), b), v128.load32_splat(m, 12)))
 }
 
-// @ts-ignore: decorator
 @inline
 function column(m: usize, r: v128, g: v128, b: v128): v128 {
   const rg = f32x4.add(f32x4.mul(v128.load32_splat(m), r), f32x4.mul(v128.load32_splat(m, 16), g))
   return f32x4.add(rg, f32x4.mul(v128.load32_splat(m, 32), b))
 }
 
-// @ts-ignore: decorator
 @inline
 function apply4(m: usize, p: usize, out: usize): void {
   const a = v128.load(p)
@@ -49,7 +46,6 @@ export function apply(chunk: i32, scratch: usize, image: usize, matrix: usize, o
 }
 
 /** sums[k] (f64) += the lanes of x. */
-// @ts-ignore: decorator
 @inline
 function addTo(sums: usize, k: usize, x: v128): void {
   store<f64>(sums + (k << 3), load<f64>(sums + (k << 3)) + (sum4(x) as f64))

@@ -119,7 +119,6 @@ function products(rows: usize, image: usize, target: usize, row: i32, columns: i
 }
 
 /** Sum of |x - y| over the n floats of the tile itself. */
-// @ts-ignore: decorator
 @inline
 function rowDifference(rows: usize, n: i32): v128 {
   const from = rows + HALO * 4

@@ -1,25 +1,21 @@
 // Four interleaved triples (12 floats) as three vectors of one component each, and back.
 
-// @ts-ignore: decorator
 @inline
 export function first(a: v128, b: v128, c: v128): v128 {
   return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 0, 3, 6, 6), c, 0, 1, 2, 5)
 }
 
-// @ts-ignore: decorator
 @inline
 export function second(a: v128, b: v128, c: v128): v128 {
   return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 1, 4, 7, 7), c, 0, 1, 2, 6)
 }
 
-// @ts-ignore: decorator
 @inline
 export function third(a: v128, b: v128, c: v128): v128 {
   return v128.shuffle<f32>(v128.shuffle<f32>(a, b, 2, 5, 5, 5), c, 0, 1, 4, 7)
 }
 
 /** Stores components x, y, z of four triples interleaved. */
-// @ts-ignore: decorator
 @inline
 export function storeTriples(p: usize, x: v128, y: v128, z: v128): void {
   const xyLow = v128.shuffle<f32>(x, y, 0, 4, 1, 5)

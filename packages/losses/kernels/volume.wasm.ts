@@ -5,7 +5,6 @@
 const BLOCK = 8192
 const ROW: usize = 12
 
-// @ts-ignore: decorator
 @inline
 function rows(count: usize, capacity: i32): i32 {
   return min(load<u32>(count), capacity as u32) as i32

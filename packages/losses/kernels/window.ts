@@ -11,14 +11,12 @@ const W3: f32 = 0.03600077212843083
 const W4: f32 = 0.007598758135239185
 const W5: f32 = 0.00102838008447911
 
-// @ts-ignore: decorator
 @inline
 function pair(sum: v128, before: v128, after: v128, weight: f32): v128 {
   return f32x4.add(sum, f32x4.mul(f32x4.add(before, after), f32x4.splat(weight)))
 }
 
 /** Along x of an interleaved RGB row: taps lie 3 floats apart, the first at `p`. */
-// @ts-ignore: decorator
 @inline
 export function rowWindow(p: usize): v128 {
   let sum = f32x4.mul(v128.load(p, 60), f32x4.splat(W0))
@@ -30,7 +28,6 @@ export function rowWindow(p: usize): v128 {
 }
 
 /** Along y: taps lie `stride` bytes apart, the first at `p`. */
-// @ts-ignore: decorator
 @inline
 export function columnWindow(p: usize, stride: usize): v128 {
   const q = p + 5 * stride
@@ -43,7 +40,6 @@ export function columnWindow(p: usize, stride: usize): v128 {
 }
 
 /** Four bytes as floats in [0, 1]. */
-// @ts-ignore: decorator
 @inline
 export function unit4(bytes: v128): v128 {
   const words = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes))
@@ -51,7 +47,6 @@ export function unit4(bytes: v128): v128 {
 }
 
 /** Four floats at `p`, or the first `n` of them and zeros. Nothing is read behind them. */
-// @ts-ignore: decorator
 @inline
 export function loadFloats(p: usize, n: i32): v128 {
   if (n >= 4) return v128.load(p)
@@ -62,7 +57,6 @@ export function loadFloats(p: usize, n: i32): v128 {
 }
 
 /** Four bytes at `p` as floats in [0, 1], or the first `n` of them and zeros. */
-// @ts-ignore: decorator
 @inline
 export function loadUnits(p: usize, n: i32): v128 {
   if (n >= 4) return unit4(v128.load32_zero(p))
@@ -73,7 +67,6 @@ export function loadUnits(p: usize, n: i32): v128 {
 }
 
 /** Stores four floats at `p`, or the first `n` of them. */
-// @ts-ignore: decorator
 @inline
 export function storeFloats(p: usize, x: v128, n: i32): void {
   if (n >= 4) {
@@ -86,14 +79,12 @@ export function storeFloats(p: usize, x: v128, n: i32): void {
 }
 
 /** x, or zeros in the lanes from `n` on. */
-// @ts-ignore: decorator
 @inline
 export function firstLanes(x: v128, n: i32): v128 {
   return v128.and(x, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(n)))
 }
 
 /** Adds four floats to two doubles. */
-// @ts-ignore: decorator
 @inline
 export function accumulate(sum: v128, x: v128): v128 {
   const high = f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3))

@@ -7,7 +7,6 @@
 import { at } from '../../tensor/kernels/simd'
 
 // NaN becomes zero, the rest is clamped.
-// @ts-ignore: decorator
 @inline
 function limited(g: v128, isLimited: bool, limit: v128): v128 {
   if (!isLimited) return g
@@ -16,7 +15,6 @@ function limited(g: v128, isLimited: bool, limit: v128): v128 {
 }
 
 // A moment, or zero below the least normal number. NaN stays.
-// @ts-ignore: decorator
 @inline
 function normal(x: v128): v128 {
   return v128.andnot(x, f32x4.lt(f32x4.abs(x), f32x4.splat(1.1754943508222875e-38)))
@@ -101,20 +99,17 @@ function isTouched(gradient: usize, from: i32, to: i32, isLimited: bool): bool {
   return false
 }
 
-// @ts-ignore: decorator
 @inline
 function moved(p: v128, m: v128, v: v128, a: v128, r: v128, e: v128): v128 {
   return f32x4.sub(p, f32x4.div(f32x4.mul(a, m), f32x4.add(f32x4.mul(f32x4.sqrt(v), r), e)))
 }
 
-// @ts-ignore: decorator
 @inline
 function blend(b: v128, old: v128, c: v128, value: v128): v128 {
   return normal(f32x4.add(f32x4.mul(b, old), f32x4.mul(c, value)))
 }
 
 // Four elements, where `touched` has bits.
-// @ts-ignore: decorator
 @inline
 function update4(
   parameter: usize,

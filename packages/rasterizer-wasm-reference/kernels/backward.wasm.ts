@@ -24,7 +24,6 @@ const G_STOP: usize = 96
 const groupBytes: usize = 112
 
 // (sum of a, sum of b, sum of c, sum of d)
-// @ts-ignore: decorator
 @inline
 function sums(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.add(v128.shuffle<f32>(a, b, 0, 4, 1, 5), v128.shuffle<f32>(a, b, 2, 6, 3, 7))

@@ -3,14 +3,12 @@
 // first | end << 16, end exclusive; 0 is the empty range.
 import { HALF_X, HALF_Y, L11, L21, L22, REACH, SKEW, SQUARE, X, Y } from './layout'
 
-// @ts-ignore: decorator
 @inline
 function pack(first: i32, end: i32): u32 {
   return first < end ? (first as u32) | ((end as u32) << 16) : 0
 }
 
 // Tiles of the pixels in [low, high], cut to those that the square [middle - half, middle + half] meets.
-// @ts-ignore: decorator
 @inline
 function tiles(low: f32, high: f32, middle: f32, half: f32, size: i32): u32 {
   const last = (size - 1) as f32
@@ -23,7 +21,6 @@ function tiles(low: f32, high: f32, middle: f32, half: f32, size: i32): u32 {
 }
 
 /** Tile rows of a splat. */
-// @ts-ignore: decorator
 @inline
 export function tileRows(splat: usize, height: i32): u32 {
   const y = load<f32>(splat, Y)
@@ -32,7 +29,6 @@ export function tileRows(splat: usize, height: i32): u32 {
 }
 
 /** Tile columns of a splat in tile row `row`. */
-// @ts-ignore: decorator
 @inline
 export function tileColumns(splat: usize, row: i32, width: i32): u32 {
   const x = load<f32>(splat, X)

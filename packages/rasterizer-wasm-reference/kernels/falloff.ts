@@ -85,7 +85,6 @@ export function findRows(vectors: usize, records: usize, list: usize, from: i32,
 }
 
 /** Sets what the loop over rows needs of `splat` in column 0 to 3 of the tile. */
-// @ts-ignore: decorator
 @inline
 export function setColumn(vectors: usize, splat: usize, column: usize, left: f32): void {
   const ex = f32x4.add(v128.load(vectors + (column << 4), V_LANES), f32x4.splat(left - load<f32>(splat, X)))
@@ -94,7 +93,6 @@ export function setColumn(vectors: usize, splat: usize, column: usize, left: f32
 }
 
 /** q of layout.ts at offset `ey` in the column that was set. */
-// @ts-ignore: decorator
 @inline
 export function exponent(vectors: usize, splat: usize, ey: v128): v128 {
   const t = f32x4.add(v128.load(vectors, V_L11_EX), f32x4.mul(ey, v128.load32_splat(splat, L21)))
@@ -106,7 +104,6 @@ export function exponent(vectors: usize, splat: usize, ey: v128): v128 {
  * opacity 2^-q for q in [0, 126] (other lanes are garbage for the caller to mask): 2^n by exponent bits, 2^f by a
  * polynomial of degree 5 that is exact at 0, 2e-7 relative.
  */
-// @ts-ignore: decorator
 @inline
 export function weigh(vectors: usize, splat: usize, q: v128): v128 {
   const magic = v128.load(vectors, V_MAGIC)

@@ -24,7 +24,6 @@ const G_STOP: usize = 96
 const groupBytes: usize = 112
 
 // Address of a pixel's lane.
-// @ts-ignore: decorator
 @inline
 function pixelOf(state: usize, x: i32, y: i32): usize {
   return state + ((((x >> 2) << 4) + y) as usize) * groupBytes + (((x & 3) as usize) << 2)

@@ -13,13 +13,11 @@ import {
 const D_JRQ: usize = 512
 const D_Q: usize = 560
 
-// @ts-ignore: decorator
 @inline
 function get(base: usize, index: i32): f64 {
   return load<f64>(base + ((index as usize) << 3))
 }
 
-// @ts-ignore: decorator
 @inline
 function put(base: usize, index: i32, value: f64): void {
   store<f32>(at(base, index), value as f32)

@@ -54,7 +54,6 @@ export const PAIR: usize = 60
 export const gradientBytes: usize = 48
 
 /** Address of record `index`. */
-// @ts-ignore: decorator
 @inline
 export function record(records: usize, index: u32): usize {
   return records + ((index as usize) << 6)

@@ -36,7 +36,6 @@ function log2(x: f64): f64 {
   return (exponent as f64) + 2 * log2e * (s + s * q * sum)
 }
 
-// @ts-ignore: decorator
 @inline
 function isFinite32(base: usize, index: i32): bool {
   return (load<u32>(at(base, index)) & 0x7f800000) != 0x7f800000

@@ -27,13 +27,11 @@ export const S_JRQ: usize = 208
 /** J R Q diag(scales), 2x3: the covariance before dilation is this times its transpose. */
 export const S_M: usize = 256
 
-// @ts-ignore: decorator
 @inline
 function input(base: usize, index: i32): f64 {
   return load<f32>(at(base, index)) as f64
 }
 
-// @ts-ignore: decorator
 @inline
 function parameter(params: usize, index: usize): f64 {
   return load<f64>(params + (index << 3))

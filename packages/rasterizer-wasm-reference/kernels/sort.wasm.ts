@@ -8,7 +8,6 @@ import { record } from './layout'
 
 const digits: i32 = 2048
 
-// @ts-ignore: decorator
 @inline
 function digit(key: u32, shift: i32): i32 {
   return ((key >> shift) & (digits - 1)) as i32

@@ -4,7 +4,6 @@
  * exp(x) of four floats, Cephes' polynomial after Cody-Waite reduction: about 1e-7 relative, inf above 88.72, 0 below
  * -87.33 (no denormals), NaN stays NaN.
  */
-// @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
   const high = f32x4.splat(88.72283172607422)
@@ -34,7 +33,6 @@ export function exp4(x: v128): v128 {
 }
 
 /** 1 / (1 + exp(-x)) of four floats. */
-// @ts-ignore: decorator
 @inline
 export function sigmoid4(x: v128): v128 {
   const one = f32x4.splat(1)
@@ -42,7 +40,6 @@ export function sigmoid4(x: v128): v128 {
 }
 
 /** Sum of the four lanes, in a fixed order. */
-// @ts-ignore: decorator
 @inline
 export function sum4(x: v128): f32 {
   return (
@@ -51,14 +48,12 @@ export function sum4(x: v128): f32 {
 }
 
 /** exp of one float, equal to a lane of {@link exp4}. */
-// @ts-ignore: decorator
 @inline
 export function exp1(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0)
 }
 
 /** Address of element `index` of a 4-byte array; unsigned, so that all 4 GiB are reached. */
-// @ts-ignore: decorator
 @inline
 export function at(base: usize, index: i32): usize {
   return base + ((index as usize) << 2)
