@@ -1,3 +1,11 @@
+export {
+  type CameraAxes,
+  cameraToWorldFrom,
+  nearestRotation,
+  rotationFromVector,
+  vectorFromRotation,
+  worldToCameraFrom,
+} from './conventions.js'
 export { CameraError } from './errors.js'
 export { type SceneFrame, sceneExtent, sceneFocus, sceneFrame, sceneUp } from './extent.js'
 export { createLens, type Lens, project, unproject } from './lens.js'
@@ -10,6 +18,7 @@ export {
   cameraModels,
   isUndistorted,
   parametersOf,
+  scaleCamera,
 } from './models.js'
 export {
   type CameraPath,

@@ -101,3 +101,36 @@ export function parametersOf(camera: Camera): CameraParameters {
   checkIntrinsics({ ...result, width: camera.width, height: camera.height })
   return result
 }
+
+/** Models with one focal length and what they are with two: more parameters, all 0, and the same picture. */
+const twoFocal: Partial<Record<CameraModelName, CameraModelName>> = {
+  SIMPLE_PINHOLE: 'PINHOLE',
+  SIMPLE_RADIAL: 'OPENCV',
+  RADIAL: 'OPENCV',
+  SIMPLE_RADIAL_FISHEYE: 'OPENCV_FISHEYE',
+  RADIAL_FISHEYE: 'OPENCV_FISHEYE',
+}
+
+/**
+ * The camera of an image that was resized to `width` x `height`. Focal lengths and principal point scale by the exact ratio
+ * of the sizes, which is right for pixel centres at +0.5; distortion stays. A model with one focal length becomes the one
+ * with two where the ratios differ.
+ */
+export function scaleCamera(camera: Camera, width: number, height: number): Camera {
+  if (camera.width === width && camera.height === height) return camera
+  const values = parametersOf(camera)
+  const sx = width / camera.width
+  const sy = height / camera.height
+  const scaled = { ...values, fx: values.fx * sx, fy: values.fy * sy, cx: values.cx * sx, cy: values.cy * sy }
+  const same = sx === sy
+  const name = same ? camera.model : (twoFocal[camera.model] ?? camera.model)
+  const params = cameraModel(name).parameters.map((key) => (key === 'f' ? scaled.fx : parameterNamed(scaled, key)))
+  const result = { model: name, width, height, params }
+  parametersOf(result)
+  return result
+}
+
+function parameterNamed(values: CameraParameters, key: string): number {
+  const known = names.find((name) => name === key)
+  return known ? values[known] : 0
+}
