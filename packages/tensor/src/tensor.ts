@@ -52,6 +52,8 @@ export interface Device extends Disposable {
   scope(): Scope
   synchronize(): Promise<void>
   resetPeak(): void
+  /** Gives memory that is kept for later tensors back to the system, on devices that keep any. May wait. */
+  trim?(): void
   dispose(): void
 }
 

@@ -21,6 +21,8 @@ export interface ClipStartEvent {
   steps: number
   /** Steps that a checkpoint has already seen. */
   resumedAt: number
+  /** Which of several devices trains it. */
+  device?: string
 }
 
 /** A clip that the run already has. */
@@ -113,6 +115,16 @@ export interface ClipEndEvent {
   peakBytes: number
 }
 
+/** The process that trained a clip failed. The clip is tried once more, from its last checkpoint; then it is left out. */
+export interface ClipFailedEvent {
+  type: 'clip-failed'
+  clip: number
+  device: string
+  reason: string
+  /** Whether it is tried again. */
+  again: boolean
+}
+
 export interface WarningEvent {
   type: 'warning'
   message: string
@@ -131,6 +143,13 @@ export interface DoneEvent {
   /** Clips that the run holds now. */
   clips: readonly number[]
   bytes: number
+  /** Clips that were to be trained and are not, with the reason, when several devices train. */
+  failed?: readonly FailedClip[]
+}
+
+export interface FailedClip {
+  clip: number
+  reason: string
 }
 
 export type TrainEvent =
@@ -142,6 +161,7 @@ export type TrainEvent =
   | CheckpointEvent
   | GrowthEvent
   | ClipEndEvent
+  | ClipFailedEvent
   | WarningEvent
   | AbortedEvent
   | DoneEvent

@@ -4,12 +4,12 @@ import type { Clip } from './clips.js'
 import type { Config } from './config.js'
 import type { TrainingData } from './data.js'
 import { ClipStreamError, TrainingDataError } from './errors.js'
-import type { TrainEvent } from './events.js'
+import type { DoneEvent, StartEvent, TrainEvent } from './events.js'
 import { type Inheritance, kindOf } from './initial.js'
 import { createTrainingOperators } from './operators.js'
-import { beginRun, checkResumable } from './run.js'
+import { beginRun, checkResumable, type RunHeader } from './run.js'
 import { readClip, readReference } from './stream/clip-files.js'
-import { checkpointPath } from './stream/format.js'
+import { type ClipStreamManifest, checkpointPath } from './stream/format.js'
 import { readRecord, refreshManifest } from './stream/manifest.js'
 import type { RunFolder } from './stream/run-folder.js'
 import { Targets } from './targets.js'
@@ -37,25 +37,10 @@ export interface TrainOptions {
  * ClipStreamError for damaged files.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, void> {
-  const { data, device, run, config, resume = false, signal } = options
+  const { data, device, run, config, signal } = options
   const started = performance.now()
-  checkClips(data, config)
-  const wanted = chooseClips(data.clips, options.clips)
-  const trainViews = data.cameras.filter(({ test }) => !test).map(({ view }) => view)
-  if (trainViews.length === 0)
-    throw new TrainingDataError('there is no training camera', 'Name fewer in sampling.testCameras')
-  const extent = sceneExtent(trainViews).radius
-  const header = await beginRun(run, config, data, extent)
-  for (const clip of wanted) await checkResumable(run, config, data, clip.index, resume)
-
-  yield {
-    type: 'start',
-    device: device.label,
-    config,
-    frames: data.frames,
-    cameras: { train: trainViews.length, test: data.cameras.length - trainViews.length },
-    clips: wanted.map(({ index }) => index),
-  }
+  const { wanted, header, extent, start } = await planTraining(options)
+  yield { ...start, device: device.label }
   const operators = await createTrainingOperators(device, config)
   using targets = new Targets(device, data)
   let reference: Inheritance | null = null
@@ -80,9 +65,46 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
       signal,
     })
     if (outcome === 'aborted') return
+    // Clips differ in size: what was kept for one is of little use to the next.
+    device.trim?.()
   }
-  const { clips } = await refreshManifest(run, header)
-  yield {
+  yield doneEvent(await refreshManifest(run, header), started)
+}
+
+export interface TrainingPlan {
+  /** In the order of training; clips that the run has are among them. */
+  wanted: Clip[]
+  header: RunHeader
+  extent: number
+  start: Omit<StartEvent, 'device'>
+}
+
+/** Checks data, settings and what the run has already, and begins the run, before anything is trained. */
+export async function planTraining(
+  options: Pick<TrainOptions, 'data' | 'run' | 'config' | 'clips' | 'resume'>,
+): Promise<TrainingPlan> {
+  const { data, run, config, resume = false } = options
+  checkClips(data, config)
+  const wanted = chooseClips(data.clips, options.clips)
+  const trainViews = data.cameras.filter(({ test }) => !test).map(({ view }) => view)
+  if (trainViews.length === 0)
+    throw new TrainingDataError('there is no training camera', 'Name fewer in sampling.testCameras')
+  const extent = sceneExtent(trainViews).radius
+  const header = await beginRun(run, config, data, extent)
+  for (const clip of wanted) await checkResumable(run, config, data, clip.index, resume)
+  const start: TrainingPlan['start'] = {
+    type: 'start',
+    config,
+    frames: data.frames,
+    cameras: { train: trainViews.length, test: data.cameras.length - trainViews.length },
+    clips: wanted.map(({ index }) => index),
+  }
+  return { wanted, header, extent, start }
+}
+
+/** `started` as performance.now() had it. */
+export function doneEvent({ clips }: ClipStreamManifest, started: number): DoneEvent {
+  return {
     type: 'done',
     seconds: (performance.now() - started) / 1000,
     clips: clips.map(({ index }) => index),

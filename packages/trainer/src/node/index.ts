@@ -1,2 +1,5 @@
+export type { DatasetSource } from './fleet/messages.js'
+export { type DevicesOptions, trainOnDevices, WorkerError } from './fleet/train-on-devices.js'
+export type { ForkWorker } from './fleet/worker-process.js'
 export { openRunFolder } from './folder.js'
 export { createLogWriter, type LogWriter } from './log-writer.js'
