@@ -1,4 +1,5 @@
-// Compiles the kernels of a package: kernels/*.wasm.ts to dist/kernels/*.wasm here, CUDA by ./nvcc.mjs.
+// Compiles the kernels of a package: kernels/*.wasm.ts to dist/kernels/*.wasm here, CUDA by
+// ./nvcc.mjs, WGSL by ./wgsl.mjs.
 //
 // All kernel modules of a process live in one shared memory that the tensor runtime hands out, so a module must bring
 // no static data (its data segments would overwrite each other's at address 1024) and must not grow memory itself.
@@ -9,6 +10,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
 import { buildCuda } from './nvcc.mjs'
+import { buildWgsl } from './wgsl.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dataSection = 11
@@ -38,7 +40,7 @@ function hasData(bytes) {
 
 /** @param {string} packageDir absolute path of the package */
 export async function buildKernels(packageDir) {
-  await Promise.all([buildWasm(packageDir), buildCuda(packageDir)])
+  await Promise.all([buildWasm(packageDir), buildCuda(packageDir), buildWgsl(packageDir)])
 }
 
 /** @param {string} packageDir */
