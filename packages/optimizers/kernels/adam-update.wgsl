@@ -1,0 +1,53 @@
+// What the kernels of Adam share; the formula is in src/contract.ts.
+//#include "../../tensor/kernels/common.wgsl"
+
+struct AdamSettings {
+  size: u32,
+  /// First trained element and one past the last.
+  first: u32,
+  last: u32,
+  /// Elements of a row if rows may be skipped, else 0.
+  lazyWidth: u32,
+  /// Elements of a workgroup.
+  unit: u32,
+  /// Row of the rates.
+  group: u32,
+  epsilon: f32,
+  beta1: f32,
+  rest1: f32,
+  beta2: f32,
+  rest2: f32,
+  /// Negative: gradients are used as they are.
+  gradientLimit: f32,
+}
+
+@group(0) @binding(0) var<uniform> adamSettings: AdamSettings;
+/// learningRate / (1 - beta1^step), 1 / sqrt(1 - beta2^step) of each group
+@group(0) @binding(5) var<storage, read> rates: array<vec2f>;
+
+/// Tells NaN by its bits.
+fn isNan4(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7fffffff)) > vec4u(0x7f800000); }
+
+/// NaN becomes zero, the rest is clamped.
+fn limited(g: vec4f) -> vec4f {
+  let limit = adamSettings.gradientLimit;
+  if (limit < 0.0) { return g; }
+  return select(clamp(g, vec4f(-limit), vec4f(limit)), vec4f(0), isNan4(g));
+}
+
+/// Which elements are not zero, denormal numbers and NaN included.
+fn isTouched(g: vec4f) -> vec4<bool> { return (bitcast<vec4u>(limited(g)) & vec4u(0x7fffffff)) != vec4u(0); }
+
+/// A moment, or zero below the least normal number. NaN stays.
+fn normal(x: vec4f) -> vec4f { return select(x, vec4f(0), abs(x) < vec4f(1.17549435e-38)); }
+
+struct Moved { parameter: vec4f, m: vec4f, v: vec4f }
+
+fn moved(gradient: vec4f, parameter: vec4f, m: vec4f, v: vec4f) -> Moved {
+  let g = limited(gradient);
+  let rate = rates[adamSettings.group];
+  let nextM = normal(adamSettings.beta1 * m + adamSettings.rest1 * g);
+  let nextV = normal(adamSettings.beta2 * v + adamSettings.rest2 * (g * g));
+  let change = rate.x * nextM / (sqrt(nextV) * rate.y + adamSettings.epsilon);
+  return Moved(parameter - change, nextM, nextV);
+}
