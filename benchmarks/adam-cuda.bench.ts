@@ -1,4 +1,4 @@
-import { type AdamGroup, type AdamStep, createAdam } from '@clipgstream/optimizers'
+import { type AdamGroup, type AdamStep, adamRates, createAdam } from '@clipgstream/optimizers'
 import { createRandom } from '@clipgstream/tensor'
 import type { CudaDevice } from '@clipgstream/tensor/cuda'
 import type { Benchmark, Effort, Row } from './bench.js'
@@ -36,13 +36,17 @@ async function single(device: CudaDevice, lazy: boolean, effort: Effort): Promis
     [rows, width],
   )
   const gradient = device.zeros([rows, width])
-  const settings = { ...usual, lazy }
-  // A step clears the gradient: each gets a new one before, which also keeps the GPU busy while the step is enqueued.
+  const groups = [{ parameter, gradient, state, settings: { ...usual, lazy } }]
+  const rates = device.from(adamRates([usual]), [1, 2])
+  // Captured, so that the time is the GPU's and not that of a host that has just started.
+  adam.stepAll(groups, rates)
+  using graph = device.capture(() => adam.stepAll(groups, rates))
+  // A step clears the gradient: each gets a new one before.
   const time = await gpuTime(
     device,
     {
       prepare: () => device.copy(gradients, gradient),
-      work: () => adam.step(parameter, gradient, state, settings),
+      work: () => graph.launch(),
     },
     effort,
   )
@@ -76,7 +80,8 @@ async function many(device: CudaDevice, effort: Effort): Promise<Row[]> {
     device.fill(gradient, 1e-3)
     return { parameter, gradient, state: adam.state(parameter), settings: { ...usual, lazy: i === shapes.length - 1 } }
   })
-  const together = await gpuTime(device, { work: () => adam.stepAll(groups) }, effort)
+  const rates = device.from(adamRates(groups.map(() => usual)), [groups.length, 2])
+  const together = await gpuTime(device, { work: () => adam.stepAll(groups, rates) }, effort)
   const apart = await gpuTime(
     device,
     {

@@ -224,3 +224,32 @@ extern "C" __global__ void __launch_bounds__(256) accumulateGrowth(
     __syncthreads();
   }
 }
+
+namespace {
+
+/** to[0 .. n) += from[0 .. n), by all threads of the grid. */
+__device__ void addTo(float* __restrict__ to, const float* __restrict__ from, size_t n) {
+  const size_t fours = n / 4;
+  for (size_t i = threadIndex(); i < fours; i += threadCount()) {
+    const float4 a = load4(to + 4 * i), b = loadConstant4(from + 4 * i);
+    store4(to + 4 * i, make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w));
+  }
+  const size_t rest = 4 * fours + threadIndex();
+  if (rest < n) to[rest] += from[rest];
+}
+
+}  // namespace
+
+/** Adds gradients of the first count[0] of `gaussians` Gaussians; 156 bytes each. */
+extern "C" __global__ void __launch_bounds__(256) addGradients(
+    const uint32_t* __restrict__ count, uint32_t gaussians, float* __restrict__ vMeans, float* __restrict__ vQuats,
+    float* __restrict__ vScales, float* __restrict__ vOpacities, float* __restrict__ vColors,
+    const float* __restrict__ means, const float* __restrict__ quats, const float* __restrict__ scales,
+    const float* __restrict__ opacities, const float* __restrict__ colors) {
+  const size_t n = countOf(count, gaussians);
+  addTo(vMeans, means, 3 * n);
+  addTo(vQuats, quats, 4 * n);
+  addTo(vScales, scales, 3 * n);
+  addTo(vOpacities, opacities, n);
+  addTo(vColors, colors, 3 * n);
+}

@@ -75,7 +75,7 @@ __device__ void addBackward(
 extern "C" __global__ void __launch_bounds__(256) fieldPoints(
     const uint32_t* __restrict__ count, uint32_t rows, const uint32_t* __restrict__ indices,
     const float* __restrict__ positions, float* __restrict__ points, float minX, float minY, float minZ, float maxX,
-    float maxY, float maxZ, float time) {
+    float maxY, float maxZ, const float* __restrict__ timeOnDevice, float timeGiven) {
   const uint32_t row = threadIndex();
   if (row >= countOf(count, rows)) return;
   const float* p = positions + static_cast<size_t>(indices[row]) * 3;
@@ -83,6 +83,7 @@ extern "C" __global__ void __launch_bounds__(256) fieldPoints(
     const float extent = high - low;
     return extent == 0 ? 0.0f : __fdiv_rn(value - low, extent);
   };
+  const float time = timeOnDevice ? *timeOnDevice : timeGiven;
   const float4 point = make_float4(unit(p[0], minX, maxX), unit(p[1], minY, maxY), unit(p[2], minZ, maxZ), time);
   store4(points + static_cast<size_t>(row) * 4, point);
 }

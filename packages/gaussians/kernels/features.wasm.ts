@@ -88,3 +88,12 @@ export function addBackward(
     copyRow(from, rowAt(vDynamic, row, width), width)
   }
 }
+
+/** to[row] += from[row] of the first count[0] rows. */
+export function addRows(
+  chunk: i32, scratch: usize, count: usize, to: usize, from: usize, width: u32, rows: i32,
+): void {
+  const first: u32 = chunk * rows
+  const end = min<u32>(load<u32>(count), first + rows)
+  addRow(rowAt(from, first, width), rowAt(to, first, width), (end - first) * width)
+}

@@ -1,7 +1,7 @@
 // Which anchors a pinhole view may show, as an ascending list.
 //
 // An anchor is a Gaussian with scales exp(logScaling[0..2]); it is visible when it lies behind the near plane and the
-// square of its three-sigma radius meets a tile of the image. `markVisible`: a thread has an anchor; a warp writes a word
+// square of its three-sigma radius meets a tile of the image, of one view of several. `markVisible`: a thread has an anchor; a warp writes a word
 // of flags, a block how many it found. `listVisible`: a block adds up the counts before its own and lists its anchors. No
 // atomics. Arithmetic is that of the wasm kernel, operation by operation and each rounded once (`Rounded` keeps the
 // compiler from fusing), so that both keep the same anchors, those at the edge of a tile too. NaN anywhere makes an
@@ -55,12 +55,12 @@ __device__ Rounded exponential(float x) {
   return p * __int_as_float((half + 127) << 23) * __int_as_float((k - half + 127) << 23);
 }
 
-/** Field for field as the binding passes it. */
+/** A row of `viewRows`. */
 struct View {
   float r00, r01, r02, tx;
   float r10, r11, r12, ty;
   float r20, r21, r22, tz;
-  float fx, fy, cx, cy, width, height, near, dilation;
+  float fx, fy, cx, cy, width, height;
 };
 
 __device__ Rounded tileOf(Rounded coordinate, Rounded tiles) {
@@ -68,7 +68,8 @@ __device__ Rounded tileOf(Rounded coordinate, Rounded tiles) {
 }
 
 __device__ bool isVisible(
-    const float* positions, const float* logScaling, const float* rotations, uint32_t i, const View& view) {
+    const float* positions, const float* logScaling, const float* rotations, uint32_t i, const View& view,
+    float near, float dilation) {
   const Rounded r00 = view.r00, r01 = view.r01, r02 = view.r02, r10 = view.r10, r11 = view.r11, r12 = view.r12;
   const Rounded r20 = view.r20, r21 = view.r21, r22 = view.r22;
   const Rounded fx = view.fx, fy = view.fy, width = view.width, height = view.height;
@@ -80,7 +81,7 @@ __device__ bool isVisible(
   const float* p = positions + static_cast<size_t>(i) * 3;
   const Rounded px = p[0], py = p[1], pz = p[2];
   const Rounded z = r20 * px + r21 * py + r22 * pz + view.tz;
-  if (!(z.value > view.near)) return false;
+  if (!(z.value > near)) return false;
   const Rounded inverse = Rounded(1.0f) / z;
   const Rounded u = (r00 * px + r01 * py + r02 * pz + view.tx) * inverse;
   const Rounded v = (r10 * px + r11 * py + r12 * pz + view.ty) * inverse;
@@ -113,9 +114,9 @@ __device__ bool isVisible(
   const Rounded s0 = exponential(scaling[0]), s1 = exponential(scaling[1]), s2 = exponential(scaling[2]);
   a0 = a0 * s0, a1 = a1 * s1, a2 = a2 * s2;
   b0 = b0 * s0, b1 = b1 * s1, b2 = b2 * s2;
-  const Rounded a = a0 * a0 + a1 * a1 + a2 * a2 + view.dilation;
+  const Rounded a = a0 * a0 + a1 * a1 + a2 * a2 + dilation;
   const Rounded b = a0 * b0 + a1 * b1 + a2 * b2;
-  const Rounded c = b0 * b0 + b1 * b1 + b2 * b2 + view.dilation;
+  const Rounded c = b0 * b0 + b1 * b1 + b2 * b2 + dilation;
   // half^2 + b^2 is mid^2 - det without the cancellation, which long needles do not survive.
   const Rounded half = Rounded(0.5f) * (a - c);
   const Rounded lambda = Rounded(0.5f) * (a + c) + root(upper(0.1f, half * half + b * b));
@@ -130,13 +131,17 @@ __device__ bool isVisible(
 
 }  // namespace
 
-/** flags[w] = bits of the visible among anchors 32 w ..., counts[block] = visible anchors of the block. */
+/** flags[w] = bits of those that any view shows among anchors 32 w ..., counts[block] = visible anchors of the block. */
 extern "C" __global__ void __launch_bounds__(512) markVisible(
     const float* __restrict__ positions, const float* __restrict__ logScaling, const float* __restrict__ rotations,
-    uint32_t* __restrict__ flags, uint32_t* __restrict__ counts, uint32_t n, const __grid_constant__ View view) {
+    uint32_t* __restrict__ flags, uint32_t* __restrict__ counts, uint32_t n, const View* __restrict__ views,
+    uint32_t viewCount, float near, float dilation) {
   __shared__ uint32_t sums[32];
   const uint32_t i = threadIndex();
-  const bool visible = i < n && isVisible(positions, logScaling, rotations, i, view);
+  bool visible = false;
+  for (uint32_t v = 0; v < viewCount && i < n && !visible; v++) {
+    visible = isVisible(positions, logScaling, rotations, i, views[v], near, dilation);
+  }
   const uint32_t word = __ballot_sync(FULL_WARP, visible);
   if (lane() == 0) flags[warpIndex()] = word;
   const uint32_t found = blockSum(visible ? 1u : 0u, sums);

@@ -5,6 +5,7 @@ import type {
   Bounds,
   DecodedAnchors,
   FeatureCombination,
+  GaussianGradients,
   Gaussians,
   GrowthStatistics,
   VisibleAnchors,
@@ -34,12 +35,27 @@ export function checkDecoded(operator: string, device: Device, decoded: DecodedA
 }
 
 /** Checks gradients of `gaussians` Gaussians. */
-export function checkGradients(operator: string, device: Device, v: Omit<Gaussians, 'count'>, gaussians: number): void {
+export function checkGradients(operator: string, device: Device, v: GaussianGradients, gaussians: number): void {
   check(operator, device, 'vMeans', v.means, 'f32', [gaussians, 3])
   check(operator, device, 'vQuats', v.quats, 'f32', [gaussians, 4])
   check(operator, device, 'vScales', v.scales, 'f32', [gaussians, 3])
   check(operator, device, 'vOpacities', v.opacities, 'f32', [gaussians])
   check(operator, device, 'vColors', v.colors, 'f32', [gaussians, 3])
+}
+
+/** Checks gradients that are added up; returns their Gaussians. */
+export function checkSum(
+  operator: string,
+  device: Device,
+  v: GaussianGradients,
+  more: GaussianGradients,
+  count: Tensor<'u32'>,
+): number {
+  const [gaussians = 0] = check(operator, device, 'vOpacities', v.opacities, 'f32', ['*'])
+  checkGradients(operator, device, v, gaussians)
+  checkGradients(operator, device, more, gaussians)
+  check(operator, device, 'count', count, 'u32', [1])
+  return gaussians
 }
 
 /** Checks statistics; returns their anchors and the Gaussians of each. */
@@ -71,8 +87,9 @@ export function checkStep(
   check(operator, device, 'vMeans2d', vMeans2d, 'f32', [gaussians, 2])
 }
 
-export function checkTime(operator: string, bounds: Bounds, time: number): void {
-  if (!Number.isFinite(time)) throw new ArgumentError(operator, 'time', time, 'a finite number')
+export function checkTime(operator: string, device: Device, bounds: Bounds, time: number | Tensor<'f32'>): void {
+  if (typeof time !== 'number') check(operator, device, 'time', time, 'f32', [1])
+  else if (!Number.isFinite(time)) throw new ArgumentError(operator, 'time', time, 'a finite number')
   for (const axis of [0, 1, 2] as const) {
     if (!(bounds.min[axis] <= bounds.max[axis]))
       throw new ArgumentError(operator, `bounds.min[${axis}]`, bounds.min[axis], `at most ${bounds.max[axis]}`)

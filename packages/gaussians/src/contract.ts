@@ -47,6 +47,9 @@ export interface Gaussians {
   count: Tensor<'u32'> // [1] K times the visible anchors
 }
 
+/** Of the loss, with respect to Gaussians. */
+export type GaussianGradients = Omit<Gaussians, 'count'>
+
 /** What anchor growing and pruning decide by, accumulated over steps. */
 export interface GrowthStatistics {
   visits: Tensor<'u32'> // [N] how often the anchor was visible
@@ -83,13 +86,22 @@ export interface GrowthStatistics {
  */
 export interface AnchorOperators {
   readonly config: AnchorConfig
-  /** Which anchors the view may show; no gradient. */
-  visible(anchors: AnchorInputs, view: View): VisibleAnchors
+  /**
+   * Which anchors the view may show; no gradient. Of several views, // [views, 18] as `viewRows` makes them, those that any of
+   * them may show; what such a tensor holds is not checked.
+   */
+  visible(anchors: AnchorInputs, views: View | Tensor<'f32'>): VisibleAnchors
   /**
    * Rows (x, y, z, t) of the field's input: ((a - min) / (max - min), time) of the visible anchors. Along an axis where
    * max = min it is 0. // [V, 4]
+   * A time on the device, // [1], is not checked.
    */
-  fieldPoints(anchors: AnchorInputs, visible: VisibleAnchors, bounds: Bounds, time: number): Tensor<'f32'>
+  fieldPoints(
+    anchors: AnchorInputs,
+    visible: VisibleAnchors,
+    bounds: Bounds,
+    time: number | Tensor<'f32'>,
+  ): Tensor<'f32'>
   /** staticFeatures // [N, Cs], dynamicFeatures // [V, Cd] rows of the visible; returns [V, Cs + Cd] or, added, [V, Cs] */
   combine(
     staticFeatures: Tensor<'f32'>,
@@ -114,9 +126,14 @@ export interface AnchorOperators {
     anchors: AnchorInputs,
     visible: VisibleAnchors,
     decoded: DecodedAnchors,
-    vGaussians: Omit<Gaussians, 'count'>,
+    vGaussians: GaussianGradients,
     vLogScaling: Tensor<'f32'> | null,
   ): DecodedAnchors
+  /**
+   * Adds `more` to vGaussians in the first `count` rows, // [1]: what several views want of the Gaussians that they share.
+   * On wasm an ArgumentError for a count above G.
+   */
+  addGradients(vGaussians: GaussianGradients, more: GaussianGradients, count: Tensor<'u32'>): void
   /** Zeros for `anchors` anchors of `perAnchor` Gaussians. */
   createGrowthStatistics(anchors: number, perAnchor: number): GrowthStatistics
   /**

@@ -8,8 +8,8 @@ import {
   checkList,
   checkStatistics,
   checkStep,
+  checkSum,
   checkTime,
-  checkView,
   isAdded,
 } from './check.js'
 import type {
@@ -19,10 +19,12 @@ import type {
   Bounds,
   DecodedAnchors,
   FeatureCombination,
+  GaussianGradients,
   Gaussians,
   GrowthStatistics,
   VisibleAnchors,
 } from './contract.js'
+import { withViews } from './views.js'
 
 // As in the kernels.
 const threads = 256
@@ -30,9 +32,9 @@ const anchorsPerBlock = 512
 const anchorsPerWord = 32
 
 const signatures = {
-  visible: { markVisible: `pppppu${'f'.repeat(20)}`, listVisible: 'ppupp' },
+  visible: { markVisible: 'pppppupuff', listVisible: 'ppupp' },
   features: {
-    fieldPoints: `puppp${'f'.repeat(7)}`,
+    fieldPoints: 'puppp' + 'ffffff' + 'pf',
     concatenate1: 'pupppp' + 'uu',
     concatenate4: 'pupppp' + 'uu',
     concatenateBackward1: 'pupppp' + 'uu',
@@ -46,6 +48,7 @@ const signatures = {
     assemble: `pu${'p'.repeat(9)}uu`,
     assembleBackward: `pu${'p'.repeat(10)}uu`,
     accumulateGrowth: `pu${'p'.repeat(10)}uu`,
+    addGradients: 'pupppppppppp',
   },
 } as const
 type Signatures = typeof signatures
@@ -73,34 +76,40 @@ class CudaAnchorOperators implements AnchorOperators {
     private readonly kernels: Readonly<Record<KernelName, CudaKernel>>,
   ) {}
 
-  visible(anchors: AnchorInputs, view: View): VisibleAnchors {
+  visible(anchors: AnchorInputs, views: View | Tensor<'f32'>): VisibleAnchors {
     const { device, config } = this
     const n = checkAnchors('visible', device, anchors)
     const { positions, logScaling, rotations = null } = anchors
     if (rotations) check('visible', device, 'rotations', rotations, 'f32', [n, 4])
-    checkView('visible', view)
     const indices = device.empty([n], 'u32', 'visible.indices')
     const count = device.empty([1], 'u32', 'visible.count')
     const blocks = Math.ceil(n / anchorsPerBlock)
     using flags = device.empty([(blocks * anchorsPerBlock) / anchorsPerWord], 'u32')
     using counts = device.empty([blocks], 'u32')
-    const { worldToCamera, fx, fy, cx, cy, width, height } = view
-    const camera = [...worldToCamera, fx, fy, cx, cy, width, height, config.near, config.dilation]
     const shape = (grid: number) => ({ grid, block: anchorsPerBlock })
-    this.#launch('markVisible', shape(blocks), [positions, logScaling, rotations, flags, counts, n, ...camera])
+    withViews(device, views, (rows) => {
+      const cameras = [rows, rows.shape[0] ?? 0, config.near, config.dilation]
+      this.#launch('markVisible', shape(blocks), [positions, logScaling, rotations, flags, counts, n, ...cameras])
+    })
     // Without anchors one block writes the count.
     this.#launch('listVisible', shape(Math.max(1, blocks)), [flags, counts, blocks, indices, count])
     return { indices, count }
   }
 
-  fieldPoints(anchors: AnchorInputs, visible: VisibleAnchors, bounds: Bounds, time: number): Tensor<'f32'> {
+  fieldPoints(
+    anchors: AnchorInputs,
+    visible: VisibleAnchors,
+    bounds: Bounds,
+    time: number | Tensor<'f32'>,
+  ): Tensor<'f32'> {
     const { device } = this
     checkAnchors('fieldPoints', device, anchors)
     const rows = checkList('fieldPoints', device, visible)
-    checkTime('fieldPoints', bounds, time)
+    checkTime('fieldPoints', device, bounds, time)
     const points = device.empty([rows, 4], 'f32', 'fieldPoints')
-    const args = [visible.count, rows, visible.indices, anchors.positions, points, ...bounds.min, ...bounds.max, time]
-    this.#launch('fieldPoints', { grid: Math.ceil(rows / threads), block: threads }, args)
+    const args = [visible.count, rows, visible.indices, anchors.positions, points, ...bounds.min, ...bounds.max]
+    const times = typeof time === 'number' ? [null, time] : [time, 0]
+    this.#launch('fieldPoints', { grid: Math.ceil(rows / threads), block: threads }, [...args, ...times])
     return points
   }
 
@@ -163,7 +172,7 @@ class CudaAnchorOperators implements AnchorOperators {
     anchors: AnchorInputs,
     visible: VisibleAnchors,
     decoded: DecodedAnchors,
-    vGaussians: Omit<Gaussians, 'count'>,
+    vGaussians: GaussianGradients,
     vLogScaling: Tensor<'f32'> | null,
   ): DecodedAnchors {
     const { device } = this
@@ -181,6 +190,16 @@ class CudaAnchorOperators implements AnchorOperators {
     ])
     const opacity = vGaussians.opacities.reshape([rows, k])
     return { opacity, cov, color: vGaussians.colors.reshape([rows, 3 * k]), offset }
+  }
+
+  addGradients(vGaussians: GaussianGradients, more: GaussianGradients, count: Tensor<'u32'>): void {
+    const { device } = this
+    const gaussians = checkSum('addGradients', device, vGaussians, more, count)
+    const tensors = [vGaussians, more].flatMap(({ means, quats, scales, opacities, colors }) => {
+      return [means, quats, scales, opacities, colors]
+    })
+    const shape = { grid: device.gridFor(gaussians, threads), block: threads }
+    this.#launch('addGradients', shape, [count, gaussians, ...tensors])
   }
 
   createGrowthStatistics(anchors: number, perAnchor: number): GrowthStatistics {

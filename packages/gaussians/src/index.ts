@@ -31,6 +31,7 @@ export {
   type DecodedAnchors,
   defaultAnchorConfig,
   type FeatureCombination,
+  type GaussianGradients,
   type Gaussians,
   type GrowthStatistics,
   type VisibleAnchors,
@@ -47,3 +48,4 @@ export {
 } from './growth.js'
 export { createAnchorOperators } from './operators.js'
 export { gatherRows } from './rows.js'
+export { viewRows } from './views.js'

@@ -8,8 +8,8 @@ import {
   checkList,
   checkStatistics,
   checkStep,
+  checkSum,
   checkTime,
-  checkView,
   isAdded,
 } from './check.js'
 import type {
@@ -19,13 +19,16 @@ import type {
   Bounds,
   DecodedAnchors,
   FeatureCombination,
+  GaussianGradients,
   Gaussians,
   GrowthStatistics,
   VisibleAnchors,
 } from './contract.js'
+import { withViews } from './views.js'
 
 const anchorsPerChunk = 1024
 const rowsPerChunk = 128
+const gaussiansPerChunk = 4096
 
 export async function createWasmAnchorOperators(device: Device, config: AnchorConfig): Promise<AnchorOperators> {
   if (!(device instanceof WasmDevice))
@@ -43,6 +46,7 @@ export async function createWasmAnchorOperators(device: Device, config: AnchorCo
     concatenateBackward: features.kernel('concatenateBackward'),
     add: features.kernel('add'),
     addBackward: features.kernel('addBackward'),
+    addRows: features.kernel('addRows'),
     assemble: assemble.kernel('assemble'),
     countGaussians: assemble.kernel('countGaussians'),
     assembleBackward: assemble.kernel('assembleBackward'),
@@ -59,6 +63,7 @@ type KernelName =
   | 'concatenateBackward'
   | 'add'
   | 'addBackward'
+  | 'addRows'
   | 'assemble'
   | 'countGaussians'
   | 'assembleBackward'
@@ -71,39 +76,44 @@ class WasmAnchorOperators implements AnchorOperators {
     private readonly kernels: Readonly<Record<KernelName, Kernel>>,
   ) {}
 
-  visible(anchors: AnchorInputs, view: View): VisibleAnchors {
+  visible(anchors: AnchorInputs, views: View | Tensor<'f32'>): VisibleAnchors {
     const { device, kernels, config } = this
     const n = checkAnchors('visible', this.device, anchors)
     if (anchors.rotations) check('visible', device, 'rotations', anchors.rotations, 'f32', [n, 4])
-    checkView('visible', view)
     const indices = device.empty([n], 'u32', 'visible.indices')
     const count = device.empty([1], 'u32', 'visible.count')
     const chunks = Math.ceil(n / anchorsPerChunk)
     using segments = device.empty([n], 'u32')
     using counts = device.empty([chunks], 'u32')
     using offsets = device.empty([chunks], 'u32')
-    device.launch(
-      kernels.mark,
-      chunks,
-      anchors.positions,
-      anchors.logScaling,
-      anchors.rotations ?? null,
-      segments,
-      counts,
-      n,
-      anchorsPerChunk,
-      ...view.worldToCamera,
-      ...[view.fx, view.fy, view.cx, view.cy, view.width, view.height, config.near, config.dilation],
-    )
+    withViews(device, views, (rows) => {
+      device.launch(
+        kernels.mark,
+        chunks,
+        anchors.positions,
+        anchors.logScaling,
+        anchors.rotations ?? null,
+        segments,
+        counts,
+        n,
+        anchorsPerChunk,
+        ...[rows, rows.shape[0] ?? 0, config.near, config.dilation],
+      )
+    })
     device.launch(kernels.scan, 1, counts, offsets, count, chunks)
     device.launch(kernels.gather, chunks, segments, counts, offsets, indices, anchorsPerChunk)
     return { indices, count }
   }
 
-  fieldPoints(anchors: AnchorInputs, visible: VisibleAnchors, bounds: Bounds, time: number): Tensor<'f32'> {
+  fieldPoints(
+    anchors: AnchorInputs,
+    visible: VisibleAnchors,
+    bounds: Bounds,
+    time: number | Tensor<'f32'>,
+  ): Tensor<'f32'> {
     const n = checkAnchors('fieldPoints', this.device, anchors)
     const { rows, chunks } = this.#rows('fieldPoints', visible, n)
-    checkTime('fieldPoints', bounds, time)
+    checkTime('fieldPoints', this.device, bounds, time)
     const points = this.device.empty([rows, 4], 'f32', 'fieldPoints')
     this.device.launch(
       this.kernels.fieldPoints,
@@ -115,7 +125,7 @@ class WasmAnchorOperators implements AnchorOperators {
       rowsPerChunk,
       ...bounds.min,
       ...bounds.max,
-      time,
+      typeof time === 'number' ? time : this.device.view(time)[0]!,
     )
     return points
   }
@@ -201,7 +211,7 @@ class WasmAnchorOperators implements AnchorOperators {
     anchors: AnchorInputs,
     visible: VisibleAnchors,
     decoded: DecodedAnchors,
-    vGaussians: Omit<Gaussians, 'count'>,
+    vGaussians: GaussianGradients,
     vLogScaling: Tensor<'f32'> | null,
   ): DecodedAnchors {
     const { device, kernels } = this
@@ -232,6 +242,18 @@ class WasmAnchorOperators implements AnchorOperators {
     )
     const opacity = vGaussians.opacities.reshape([rows, k])
     return { opacity, cov, color: vGaussians.colors.reshape([rows, 3 * k]), offset }
+  }
+
+  addGradients(vGaussians: GaussianGradients, more: GaussianGradients, count: Tensor<'u32'>): void {
+    const { device, kernels } = this
+    const gaussians = checkSum('addGradients', device, vGaussians, more, count)
+    const [used = 0] = device.view(count)
+    if (used > gaussians) throw new ArgumentError('addGradients', 'count', used, `at most the ${gaussians} rows`)
+    const chunks = Math.ceil(used / gaussiansPerChunk)
+    for (const name of ['means', 'quats', 'scales', 'opacities', 'colors'] as const) {
+      const width = vGaussians[name].shape[1] ?? 1
+      device.launch(kernels.addRows, chunks, count, vGaussians[name], more[name], width, gaussiansPerChunk)
+    }
   }
 
   createGrowthStatistics(anchors: number, perAnchor: number): GrowthStatistics {

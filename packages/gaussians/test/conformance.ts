@@ -1,6 +1,6 @@
 // Seeded problems that every device must solve alike.
 import type { View } from '@clipgstream/camera'
-import { type AnchorOperators, createAnchorOperators, defaultAnchorConfig } from '@clipgstream/gaussians'
+import { type AnchorOperators, createAnchorOperators, defaultAnchorConfig, viewRows } from '@clipgstream/gaussians'
 import { createRandom, type Device, type Tensor } from '@clipgstream/tensor'
 import type { ConformanceCase, Values } from '../../../tools/conformance/case.js'
 import * as oracle from './oracle.js'
@@ -14,6 +14,14 @@ export const view: View = {
   cy: 51.25,
   // A turn about y by atan(3/4), then back.
   worldToCamera: [0.8, 0, -0.6, 0.1, 0, 1, 0, -0.2, 0.6, 0, 0.8, 4],
+}
+
+/** Beside it and turned, so that each sees some that the other does not. */
+export const otherView: View = {
+  ...view,
+  width: 96,
+  height: 130,
+  worldToCamera: [1, 0, 0, 0.5, 0, 1, 0, 1, 0, 0, 1, 2],
 }
 
 export const bounds = { min: [-3, -2.5, -4], max: [5, 3.5, 4] } as const
@@ -144,20 +152,79 @@ export const cases: ConformanceCase[] = [
     ),
   ),
   ...define(
+    'visible of two views',
+    many,
+    { mask: flips },
+    async (operators, t, _, n) => {
+      const rows = t.rotations.device.from(viewRows([view, otherView]), [2, 18])
+      const { indices, count } = operators.visible(t.anchors, rows)
+      const [total = 0] = await count.read()
+      return { mask: mask((await indices.read()).subarray(0, total), n) }
+    },
+    ({ positions, logScaling }, n) => {
+      const { near, dilation } = defaultAnchorConfig
+      const sees = (i: number, one: View) => oracle.project({ positions, logScaling }, i, one, near, dilation).visible
+      return { mask: Uint32Array.from({ length: n }, (_, i) => Number(sees(i, view) || sees(i, otherView))) }
+    },
+  ),
+  ...define(
     'fieldPoints',
     sizes,
-    { points: { absolute: 1e-7, relative: 1e-6 } },
-    async (operators, t, p) => ({
-      points: await used(operators.fieldPoints(t.anchors, t.visible, bounds, 0.3), p.rows),
-    }),
-    (p) => ({
-      points: Float64Array.from({ length: 4 * p.rows }, (_, i) => {
+    { points: { absolute: 1e-7, relative: 1e-6 }, again: { absolute: 1e-7, relative: 1e-6 } },
+    async (operators, t, p) => {
+      const time = t.rotations.device.from(Float32Array.of(0.3))
+      return {
+        points: await used(operators.fieldPoints(t.anchors, t.visible, bounds, 0.3), p.rows),
+        again: await used(operators.fieldPoints(t.anchors, t.visible, bounds, time), p.rows),
+      }
+    },
+    (p) => {
+      const points = Float64Array.from({ length: 4 * p.rows }, (_, i) => {
         const axis = i % 4
         if (axis === 3) return Math.fround(0.3)
         const low = bounds.min[axis] ?? 0
         return (p.positions[3 * p.indices[i >> 2]! + axis]! - low) / ((bounds.max[axis] ?? 0) - low)
-      }),
-    }),
+      })
+      return { points, again: points }
+    },
+  ),
+  ...define(
+    'addGradients',
+    sizes,
+    { means: exact, quats: exact, scales: exact, opacities: exact, colors: exact },
+    async (operators, t, p) => {
+      const { device } = t.rotations
+      const [n = 0, k = 0] = t.decoded.opacity.shape
+      const ones = (size: number, ...shape: number[]) => device.from(new Float32Array(size).fill(1), shape)
+      const g = n * k
+      const sum = {
+        means: ones(3 * g, g, 3),
+        quats: ones(4 * g, g, 4),
+        scales: ones(3 * g, g, 3),
+        opacities: ones(g, g),
+        colors: ones(3 * g, g, 3),
+      }
+      const more = { ...t.vGaussians, opacities: device.from(p.opacity, [g]) }
+      operators.addGradients(sum, more, device.from(Uint32Array.of(p.rows * k)))
+      return {
+        means: await sum.means.read(),
+        quats: await sum.quats.read(),
+        scales: await sum.scales.read(),
+        opacities: await sum.opacities.read(),
+        colors: await sum.colors.read(),
+      }
+    },
+    (p, n, k) => {
+      const plusOne = (values: Float32Array, width: number) =>
+        values.map((value, i) => (i < p.rows * k * width ? value + 1 : 1)).subarray(0, n * k * width)
+      return {
+        means: plusOne(p.vMeans, 3),
+        quats: plusOne(p.vQuats, 4),
+        scales: plusOne(p.vScales, 3),
+        opacities: plusOne(p.opacity, 1),
+        colors: plusOne(p.vColors, 3),
+      }
+    },
   ),
   ...(['concatenate', 'add'] as const).flatMap((how) =>
     define(

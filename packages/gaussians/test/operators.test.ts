@@ -4,12 +4,13 @@ import {
   boundsOf,
   createAnchorOperators,
   defaultAnchorConfig,
+  viewRows,
 } from '@clipgstream/gaussians'
 import type { Device, Tensor } from '@clipgstream/tensor'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
 import { describe, expect, it } from 'vitest'
 import { compare } from '../../../tools/conformance/case.js'
-import { bounds, cases, createProblem, upload, view } from './conformance.js'
+import { bounds, cases, createProblem, otherView, upload, view } from './conformance.js'
 import * as oracle from './oracle.js'
 
 const small = cases.filter((entry) => entry.size === 'small')
@@ -188,6 +189,24 @@ describe('the way back', () => {
   })
 })
 
+describe('several views', () => {
+  it('see together what they see one by one, and without one nothing', async () => {
+    using device = await createWasmDevice({ threads: 2, poison: true })
+    const operators = await createAnchorOperators(device)
+    const n = 3000
+    const { anchors } = upload(device, createProblem(n, 1, 3), n, 1)
+    const of = (...views: (typeof view)[]) =>
+      list(operators.visible(anchors, device.from(viewRows(views), [views.length, 18])))
+    const [first, second] = [await of(view), await of(otherView)]
+    expect(first).toEqual(await list(operators.visible(anchors, view)))
+    const union = [...new Set([...first, ...second])].sort((a, b) => a - b)
+    expect(union.length).toBeGreaterThan(Math.max(first.length, second.length))
+    expect([...(await of(view, otherView))]).toEqual(union)
+    expect([...(await of(otherView, view, view))]).toEqual(union)
+    expect(await of()).toHaveLength(0)
+  })
+})
+
 describe('fieldPoints', () => {
   it('span the unit cube, and a flat axis is 0', async () => {
     using device = await createWasmDevice({ threads: 1, poison: true })
@@ -269,6 +288,21 @@ describe('bad input', () => {
     expect(() => operators.visible(t.anchors, { ...view, worldToCamera: [1] })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: visible: view.worldToCamera must be 12 finite numbers, got [1]]`,
     )
+    expect(() => operators.visible(t.anchors, device.zeros([2, 20]))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: visible: views must have shape [*, 18], got [2, 20]]`,
+    )
+    expect(() => viewRows([view, { ...view, fy: -1 }])).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: viewRows: view.fy must be a positive finite focal length, got -1]`,
+    )
+    expect(() =>
+      operators.addGradients(t.vGaussians, t.vGaussians, device.from(Uint32Array.of(2 * n + 1))),
+    ).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: addGradients: count must be at most the 20 rows, got 21]`)
+    expect(() =>
+      operators.addGradients(t.vGaussians, { ...t.vGaussians, quats: t.vGaussians.means }, t.visible.count),
+    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: addGradients: vQuats must have shape [20, 4], got [20, 3]]`)
+    expect(() =>
+      operators.fieldPoints(t.anchors, t.visible, bounds, device.zeros([2])),
+    ).toThrowErrorMatchingInlineSnapshot(`[ShapeError: fieldPoints: time must have shape [1], got [2]]`)
     expect(() => operators.fieldPoints(t.anchors, t.visible, bounds, Number.NaN)).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: fieldPoints: time must be a finite number, got NaN]`,
     )

@@ -33,6 +33,11 @@ struct Matrix {
   }
 };
 
+/// Where the matrix of the camera begins: `index`, or, with an index on the device, that one, at most `index`.
+__device__ __forceinline__ size_t matrixAt(uint32_t index, const uint32_t* __restrict__ onDevice) {
+  return size_t(12) * (onDevice ? min(__ldg(onDevice), index) : index);
+}
+
 /// `pixels` (1 to 4) pixels from pixel i on; four at once by vectors. Those behind them become zeros.
 __device__ __forceinline__ void loadPixels(const float* __restrict__ from, uint32_t i, uint32_t pixels, float (&to)[12]) {
   const float* p = from + size_t(3) * i;
@@ -64,13 +69,14 @@ __device__ __forceinline__ void storePixels(float* __restrict__ to, uint32_t i, 
   }
 }
 
-/// out // [n, 3] of image // [n, 3] and matrix // [3, 4]. A thread is four pixels.
+/// out // [n, 3] of image // [n, 3] and a row of matrices // [cameras, 3, 4]. A thread is four pixels.
 extern "C" __global__ void __launch_bounds__(THREADS) apply(
-    const float* __restrict__ image, const float* __restrict__ matrix, float* __restrict__ out, uint32_t n) {
+    const float* __restrict__ image, const float* __restrict__ matrices, uint32_t index, float* __restrict__ out,
+    uint32_t n, const uint32_t* __restrict__ onDevice) {
   const uint32_t i = 4 * threadIndex();
   if (i >= n) return;
   const uint32_t pixels = min(4u, n - i);
-  const Matrix m(matrix);
+  const Matrix m(matrices + matrixAt(index, onDevice));
   float x[12], y[12];
   loadPixels(image, i, pixels, x);
 #pragma unroll
@@ -80,10 +86,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) apply(
 
 /// vImage // [n, 3]; partials[block] // [12], this block's part of the gradient of the matrix
 extern "C" __global__ void __launch_bounds__(THREADS) applyBackward(
-    const float* __restrict__ image, const float* __restrict__ matrix, const float* __restrict__ vOut,
-    float* __restrict__ vImage, double* __restrict__ partials, uint32_t n) {
+    const float* __restrict__ image, const float* __restrict__ matrices, uint32_t index, const float* __restrict__ vOut,
+    float* __restrict__ vImage, double* __restrict__ partials, uint32_t n, const uint32_t* __restrict__ onDevice) {
   __shared__ float warps[12][THREADS / 32];
-  const Matrix m(matrix);
+  const Matrix m(matrices + matrixAt(index, onDevice));
   float sums[12] = {};
   const uint32_t end = min(n, (blockIdx.x + 1) * BLOCK);
   for (uint32_t i = blockIdx.x * BLOCK + 4 * threadIdx.x; i < end; i += 4 * THREADS) {
@@ -116,11 +122,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) applyBackward(
   }
 }
 
-/// vMatrix // [3, 4] += the sum of `count` partials. One block of 12 warps, a warp an element.
+/// A row of vMatrices // [cameras, 3, 4] += the sum of `count` partials. One block of 12 warps, a warp an element.
 extern "C" __global__ void __launch_bounds__(384) addPartials(
-    const double* __restrict__ partials, float* __restrict__ vMatrix, uint32_t count) {
+    const double* __restrict__ partials, float* __restrict__ vMatrices, uint32_t index, uint32_t count,
+    const uint32_t* __restrict__ onDevice) {
   double sum = 0;
   for (uint32_t i = lane(); i < count; i += 32) sum += partials[size_t(12) * i + warpOfBlock()];
   sum = warpSum(sum);
-  if (lane() == 0) vMatrix[warpOfBlock()] += float(sum);
+  if (lane() == 0) vMatrices[matrixAt(index, onDevice) + warpOfBlock()] += float(sum);
 }

@@ -40,9 +40,12 @@ export function checkCamera(
   device: Device,
   name: string,
   matrices: Tensor<'f32'>,
-  camera: number,
+  camera: number | Tensor<'u32'>,
 ): void {
   const [cameras = 0] = check(operator, device, name, matrices, 'f32', ['*', 3, 4])
-  if (!(Number.isInteger(camera) && camera >= 0 && camera < cameras))
+  if (typeof camera !== 'number') {
+    check(operator, device, 'camera', camera, 'u32', [1])
+    if (cameras === 0) throw new ShapeError(operator, `${name} (at least one camera)`, ['*', 3, 4], matrices.shape)
+  } else if (!(Number.isInteger(camera) && camera >= 0 && camera < cameras))
     throw new ArgumentError(operator, 'camera', camera, `an index below ${cameras}`)
 }

@@ -48,16 +48,17 @@ export interface VolumeLoss {
 
 /**
  * out = M (r, g, b, 1): the colour of one camera against the common one. Start with {@link identityAffines}.
+ * A camera on the device, // [1], is read when the kernels run and not checked; one above the last counts as the last.
  * Tolerance 1e-6 + 1e-6 relative per pixel; 1e-5 of the sum of magnitudes for vMatrices.
  */
 export interface ColorAffine {
   /** image // [H, W, 3]; matrices // [cameras, 3, 4]; camera is an index into them. Returns [H, W, 3] */
-  forward(image: Tensor<'f32'>, matrices: Tensor<'f32'>, camera: number): Tensor<'f32'>
+  forward(image: Tensor<'f32'>, matrices: Tensor<'f32'>, camera: number | Tensor<'u32'>): Tensor<'f32'>
   /** Adds to vMatrices // [cameras, 3, 4] at `camera`; returns vImage // [H, W, 3] */
   backward(
     image: Tensor<'f32'>,
     matrices: Tensor<'f32'>,
-    camera: number,
+    camera: number | Tensor<'u32'>,
     vOut: Tensor<'f32'>,
     vMatrices: Tensor<'f32'>,
   ): Tensor<'f32'>

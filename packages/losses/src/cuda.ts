@@ -2,17 +2,13 @@ import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgs
 import { CudaDevice } from '@clipgstream/tensor/cuda'
 import { checkCamera, checkCapacity, checkImage, checkPair, checkSaved } from './checks.js'
 import type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
+import { columnsPerStrip, stripsOf } from './strips.js'
 
 // As in the kernels.
-const columnsPerBlock = 128
 const threads = 256
 const rowsPerBlock = 2048
 const pixelsPerBlock = 4096
 const elementsOfMatrix = 12
-
-/** Bands of many rows read less twice, but there must be enough blocks to fill a GPU. */
-const bands = [64, 32, 16] as const
-const enoughBlocks = 700
 
 export async function createPhotometricLoss(device: Device): Promise<PhotometricLoss> {
   const cuda = narrow(device)
@@ -23,10 +19,9 @@ export async function createPhotometricLoss(device: Device): Promise<Photometric
 
   const plan = (operator: string, image: Tensor<'f32'>, target: Tensor<'u8'>) => {
     const { height, width } = checkPair(operator, device, image, target)
-    const strips = Math.ceil((3 * width) / columnsPerBlock)
-    const band = bands.find((rows) => strips * Math.ceil(height / rows) >= enoughBlocks) ?? bands[2]
-    const shape = { grid: [strips, Math.ceil(height / band)] as const, block: columnsPerBlock }
-    return { height, width, band, shape, blocks: strips * Math.ceil(height / band), values: 3 * height * width }
+    const { strips, band, bands } = stripsOf(height, width)
+    const shape = { grid: [strips, bands] as const, block: columnsPerStrip }
+    return { height, width, band, shape, blocks: strips * bands, values: 3 * height * width }
   }
 
   return {
@@ -81,40 +76,43 @@ export async function createVolumeLoss(device: Device): Promise<VolumeLoss> {
 export async function createColorAffine(device: Device): Promise<ColorAffine> {
   const cuda = narrow(device)
   const module = await cuda.load(new URL('../dist/kernels/color-affine.fatbin', import.meta.url))
-  const apply = module.kernel('apply', 'pppu')
-  const applyBackward = module.kernel('applyBackward', 'pppppu')
-  const addPartials = module.kernel('addPartials', 'ppu')
+  const apply = module.kernel('apply', 'ppupu' + 'p')
+  const applyBackward = module.kernel('applyBackward', 'ppupppu' + 'p')
+  const addPartials = module.kernel('addPartials', 'ppuu' + 'p')
 
-  /** Address of the matrix of `camera`. */
-  const matrixOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: number): number => {
+  /** Checks; returns the camera, or the last one there may be, and where its index lies. */
+  const cameraOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: number | Tensor<'u32'>) => {
     checkCamera(operator, device, name, matrices, camera)
-    return cuda.address(matrices) + 4 * elementsOfMatrix * camera
+    return typeof camera === 'number'
+      ? { index: camera, onDevice: null }
+      : { index: (matrices.shape[0] ?? 0) - 1, onDevice: camera }
   }
 
   return {
     forward(image, matrices, camera) {
       const { height, width } = checkImage('colorAffine.forward', device, 'image', image)
-      const matrix = matrixOf('colorAffine.forward', 'matrices', matrices, camera)
+      const { index, onDevice } = cameraOf('colorAffine.forward', 'matrices', matrices, camera)
       const pixels = height * width
       const out = device.empty([height, width, 3], 'f32', 'colour of the camera')
       const shape = { grid: Math.ceil(pixels / (4 * threads)), block: threads }
-      cuda.launch(apply, shape, image, matrix, out, pixels)
+      cuda.launch(apply, shape, image, matrices, index, out, pixels, onDevice)
       return out
     },
 
     backward(image, matrices, camera, vOut, vMatrices) {
-      const { height, width } = checkImage('colorAffine.backward', device, 'image', image)
-      check('colorAffine.backward', device, 'vOut', vOut, 'f32', [height, width, 3])
-      const matrix = matrixOf('colorAffine.backward', 'matrices', matrices, camera)
-      check('colorAffine.backward', device, 'vMatrices', vMatrices, 'f32', matrices.shape)
-      const vMatrix = matrixOf('colorAffine.backward', 'vMatrices', vMatrices, camera)
+      const operator = 'colorAffine.backward'
+      const { height, width } = checkImage(operator, device, 'image', image)
+      check(operator, device, 'vOut', vOut, 'f32', [height, width, 3])
+      const { index, onDevice } = cameraOf(operator, 'matrices', matrices, camera)
+      check(operator, device, 'vMatrices', vMatrices, 'f32', matrices.shape)
       const pixels = height * width
       const blocks = Math.ceil(pixels / pixelsPerBlock)
       const vImage = device.empty([height, width, 3], 'f32', 'vImage')
       using partials = device.empty([blocks, 2 * elementsOfMatrix], 'u32', 'partial sums')
       const shape = { grid: blocks, block: threads }
-      cuda.launch(applyBackward, shape, image, matrix, vOut, vImage, partials, pixels)
-      cuda.launch(addPartials, { grid: 1, block: 32 * elementsOfMatrix }, partials, vMatrix, blocks)
+      cuda.launch(applyBackward, shape, image, matrices, index, vOut, vImage, partials, pixels, onDevice)
+      const one = { grid: 1, block: 32 * elementsOfMatrix }
+      cuda.launch(addPartials, one, partials, vMatrices, index, blocks, onDevice)
       return vImage
     },
   }

@@ -90,9 +90,11 @@ export async function createColorAffine(device: Device): Promise<ColorAffine> {
   const addPartials = module.kernel('addPartials')
 
   /** Address of the matrix of `camera`. */
-  const matrixOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: number): number => {
+  const matrixOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: Camera): number => {
     checkCamera(operator, device, name, matrices, camera)
-    return wasm.address(matrices) + 48 * camera
+    const last = (matrices.shape[0] ?? 0) - 1
+    const index = typeof camera === 'number' ? camera : Math.min(wasm.view(camera)[0]!, last)
+    return wasm.address(matrices) + 48 * index
   }
 
   return {
@@ -126,3 +128,5 @@ function narrow(device: Device): WasmDevice {
   if (device instanceof WasmDevice) return device
   throw new DeviceUnavailableError(device.kind, 'losses was given another device', 'Pass a wasm device')
 }
+
+type Camera = number | Tensor<'u32'>

@@ -77,6 +77,8 @@ function affineCase(size: 'small' | 'full', height: number, width: number): Conf
     size,
     tolerance: {
       out: { absolute: 1e-6, relative: 1e-6 },
+      again: { absolute: 1e-6, relative: 1e-6 },
+      last: { absolute: 1e-6, relative: 1e-6 },
       vImage: { absolute: 1e-6, relative: 1e-6 },
       vMatrices: { absolute: 1e-5 * Math.sqrt(image.length), relative: 1e-5 },
     },
@@ -87,16 +89,29 @@ function affineCase(size: 'small' | 'full', height: number, width: number): Conf
       const m = device.from(matrices, [3, 3, 4])
       const v = device.from(vOut, [height, width, 3])
       const vMatrices = device.zeros([3, 3, 4])
+      // Which camera it is may lie on the device, where one above the last counts as that.
+      const camera = device.from(Uint32Array.of(1))
+      const two = device.from(matrices.subarray(0, 24), [2, 3, 4])
+      const beyond = device.from(Uint32Array.of(7))
       const out = affine.forward(x, m, 1)
-      const vImage = affine.backward(x, m, 1, v, vMatrices)
-      return { out: await out.read(), vImage: await vImage.read(), vMatrices: await vMatrices.read() }
+      const again = affine.forward(x, m, camera)
+      const last = affine.forward(x, two, beyond)
+      const vImage = affine.backward(x, m, camera, v, vMatrices)
+      return {
+        out: await out.read(),
+        again: await again.read(),
+        last: await last.read(),
+        vImage: await vImage.read(),
+        vMatrices: await vMatrices.read(),
+      }
     },
     oracle() {
       const matrix = matrices.subarray(12, 24)
       const { vImage, vMatrix } = colorAffineGradient(image, matrix, vOut)
       const vMatrices = new Float64Array(36)
       vMatrices.set(vMatrix, 12)
-      return { out: colorAffine(image, matrix), vImage, vMatrices }
+      const out = colorAffine(image, matrix)
+      return { out, again: out, last: out, vImage, vMatrices }
     },
   }
 }

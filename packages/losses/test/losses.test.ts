@@ -203,6 +203,12 @@ describe('color affine', () => {
       `[ArgumentError: colorAffine.forward: camera must be an index below 2, got 2]`,
     )
     expect(() => affine.forward(image, matrices, 0.5)).toThrow(ArgumentError)
+    expect(() => affine.forward(image, matrices, device.zeros([2], 'u32'))).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: colorAffine.forward: camera must have shape [1], got [2]]`,
+    )
+    expect(() => affine.forward(image, device.zeros([0, 3, 4]), device.zeros([1], 'u32'))).toThrow(
+      'at least one camera',
+    )
     expect(() => affine.forward(image, device.zeros([3, 4]), 0)).toThrowErrorMatchingInlineSnapshot(
       `[ShapeError: colorAffine.forward: matrices must have shape [*, 3, 4], got [3, 4]]`,
     )

@@ -6,11 +6,8 @@ export interface AdamState {
   v: Tensor<'f32'>
 }
 
-export interface AdamStep {
-  /** Not negative. */
-  learningRate: number
-  /** 1 for the first step. */
-  step: number
+/** What stays from step to step. */
+export interface AdamSettings {
   /** Positive. */
   epsilon: number
   /** Decay of the first moment, in [0, 1); 0.9 when left out. */
@@ -28,12 +25,25 @@ export interface AdamStep {
   gradientLimit?: number
 }
 
+/** What changes from step to step. */
+export interface AdamRate {
+  /** Not negative. */
+  learningRate: number
+  /** 1 for the first step. */
+  step: number
+  /** As in the settings. */
+  beta1?: number
+  beta2?: number
+}
+
+export type AdamStep = AdamSettings & AdamRate
+
 /** A parameter of {@link Adam.stepAll} with what belongs to it. */
 export interface AdamGroup {
   parameter: Tensor<'f32'>
   gradient: Tensor<'f32'>
   state: AdamState
-  settings: AdamStep
+  settings: AdamSettings
 }
 
 /**
@@ -59,8 +69,9 @@ export interface Adam {
   step(parameter: Tensor<'f32'>, gradient: Tensor<'f32'>, state: AdamState, settings: AdamStep): void
   /**
    * The same on every group, in one launch where the device can. All are checked before the first is stepped; no tensor may
-   * be in two of them.
+   * be in two of them. rates // [groups, 2] as `adamRates` makes them, read when the step runs and not checked: a step that
+   * was captured in a graph takes what was written there since.
    * @throws ArgumentError, ShapeError, DTypeError, WrongDeviceError, DisposedError
    */
-  stepAll(groups: readonly AdamGroup[]): void
+  stepAll(groups: readonly AdamGroup[], rates: Tensor<'f32'>): void
 }

@@ -25,3 +25,8 @@ export function checkGroup(
   const rowCount = shape[0] ?? 1
   return { width: parameter.size / Math.max(rowCount, 1), numbers: adamNumbers(settings, rowCount) }
 }
+
+/** Checks rates of `groups` groups. */
+export function checkRates(operator: string, device: Device, rates: Tensor<'f32'>, groups: number): void {
+  check(operator, device, 'rates', rates, 'f32', [groups, 2])
+}

@@ -1,3 +1,4 @@
-export type { Adam, AdamGroup, AdamState, AdamStep } from './contract.js'
+export type { Adam, AdamGroup, AdamRate, AdamSettings, AdamState, AdamStep } from './contract.js'
 export { createAdam } from './create.js'
 export { constantSchedule, type ExponentialRates, exponentialSchedule, type Schedule } from './schedules.js'
+export { adamRates } from './settings.js'

@@ -1,12 +1,8 @@
 import { ArgumentError } from '@clipgstream/tensor'
-import type { AdamStep } from './contract.js'
+import type { AdamRate, AdamSettings } from './contract.js'
 
-/** What a kernel needs of one step, corrections of the bias included. */
+/** What a kernel needs of the settings. */
 export interface AdamNumbers {
-  /** learningRate / (1 - beta1^step) */
-  stepSize: number
-  /** 1 / sqrt(1 - beta2^step) */
-  rootScale: number
   epsilon: number
   beta1: number
   beta2: number
@@ -17,28 +13,41 @@ export interface AdamNumbers {
   gradientLimit: number | null
 }
 
-/** Checks the settings of a step on a parameter of `rowCount` rows. Throws ArgumentError. */
-export function adamNumbers(settings: AdamStep, rowCount: number): AdamNumbers {
-  const { learningRate, step, epsilon, beta1 = 0.9, beta2 = 0.999, lazy = false, gradientLimit = null } = settings
-  const { rows = [0, rowCount] } = settings
-  ensure(
-    learningRate >= 0 && Number.isFinite(learningRate),
-    'learningRate',
-    learningRate,
-    'a finite number of 0 or more',
-  )
-  ensure(Number.isSafeInteger(step) && step >= 1, 'step', step, 'an integer of 1 or more')
+/**
+ * What {@link Adam.stepAll} takes of each group's rate, bias corrections included.
+ * // [groups, 2] learningRate / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
+ * @throws ArgumentError for a value out of its range
+ */
+export function adamRates(rates: readonly AdamRate[]): Float32Array<ArrayBuffer> {
+  const numbers = new Float32Array(2 * rates.length)
+  rates.forEach(({ learningRate, step, beta1 = 0.9, beta2 = 0.999 }, i) => {
+    const isRate = learningRate >= 0 && Number.isFinite(learningRate)
+    ensure(isRate, 'learningRate', learningRate, 'a finite number of 0 or more')
+    ensure(Number.isSafeInteger(step) && step >= 1, 'step', step, 'an integer of 1 or more')
+    ensureDecay('beta1', beta1)
+    ensureDecay('beta2', beta2)
+    numbers[2 * i] = learningRate / (1 - power(beta1, step))
+    numbers[2 * i + 1] = 1 / Math.sqrt(1 - power(beta2, step))
+  })
+  return numbers
+}
+
+/** Checks the settings for a parameter of `rowCount` rows. Throws ArgumentError. */
+export function adamNumbers(settings: AdamSettings, rowCount: number): AdamNumbers {
+  const { epsilon, beta1 = 0.9, beta2 = 0.999, lazy = false, gradientLimit = null, rows = [0, rowCount] } = settings
   // As f32, where a smaller one would be zero and 0 / 0 follow.
   ensure(epsilon >= 2 ** -126 && Number.isFinite(epsilon), 'epsilon', epsilon, 'a finite number of 1.2e-38 or more')
-  ensure(beta1 >= 0 && beta1 < 1, 'beta1', beta1, 'in [0, 1)')
-  ensure(beta2 >= 0 && beta2 < 1, 'beta2', beta2, 'in [0, 1)')
+  ensureDecay('beta1', beta1)
+  ensureDecay('beta2', beta2)
   ensure(gradientLimit === null || gradientLimit > 0, 'gradientLimit', gradientLimit, 'positive')
   const [first, last] = rows
   const fits = Number.isInteger(first) && Number.isInteger(last) && first >= 0 && first <= last && last <= rowCount
   ensure(fits, 'rows', `[${first}, ${last}]`, `ascending integers in [0, ${rowCount}]`)
-  const stepSize = learningRate / (1 - power(beta1, step))
-  const rootScale = 1 / Math.sqrt(1 - power(beta2, step))
-  return { stepSize, rootScale, epsilon, beta1, beta2, lazy, rows, gradientLimit }
+  return { epsilon, beta1, beta2, lazy, rows, gradientLimit }
+}
+
+function ensureDecay(name: string, value: number): void {
+  ensure(value >= 0 && value < 1, name, value, 'in [0, 1)')
 }
 
 /** By repeated squaring: `**` may differ between engines in the last bit. */

@@ -1,4 +1,4 @@
-import { type AdamStep, createAdam } from '@clipgstream/optimizers'
+import { type AdamStep, adamRates, createAdam } from '@clipgstream/optimizers'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
 import { describe, expect, it } from 'vitest'
 import { compare } from '../../../tools/conformance/case.js'
@@ -128,11 +128,13 @@ describe('Adam on wasm', () => {
       settings: { ...usual, step: i + 1, lazy: i === 0 },
     }))
     const [first, second] = groups
-    expect(() => adam.stepAll([first!, { ...second!, gradient: first!.gradient }])).toThrow(
+    const rates = device.from(adamRates(groups.map(({ settings }) => settings)), [2, 2])
+    expect(() => adam.stepAll([first!, { ...second!, gradient: first!.gradient }], rates)).toThrow(
       'adam.stepAll: gradient must have shape [9, 3, 5], got [37, 4]',
     )
+    expect(() => adam.stepAll([first!], rates)).toThrow('adam.stepAll: rates must have shape [1, 2], got [2, 2]')
     expect(await first!.parameter.read()).toEqual(problems[0]!.parameter)
-    adam.stepAll(groups)
+    adam.stepAll(groups, rates)
     for (const [i, { parameter, settings }] of groups.entries())
       expect(await parameter.read()).toEqual((await runStep(device, problems[i]!, settings)).parameter)
   })

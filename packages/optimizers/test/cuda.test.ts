@@ -1,4 +1,4 @@
-import { type AdamGroup, createAdam } from '@clipgstream/optimizers'
+import { type AdamGroup, adamRates, createAdam } from '@clipgstream/optimizers'
 import { createCudaDevice } from '@clipgstream/tensor/cuda'
 import { afterAll, describe, expect, it } from 'vitest'
 import { compare } from '../../../tools/conformance/case.js'
@@ -34,13 +34,14 @@ describe.skipIf(!device)('Adam on CUDA', () => {
         parameter: gpu.from(parameter, shape),
         gradient: gpu.from(gradient, shape),
         state: { m: gpu.from(m, shape), v: gpu.from(v, shape) },
-        settings: { ...usual, step: i + 1, lazy: i % 2 === 0, rows },
+        settings: { ...usual, lazy: i % 2 === 0, rows },
       }
     })
-    adam.stepAll(groups)
+    const steps = groups.map((_, i) => ({ learningRate: 1e-3, step: i + 1 }))
+    adam.stepAll(groups, gpu.from(adamRates(steps), [groups.length, 2]))
     for (const [i, { parameter, gradient, state, settings }] of groups.entries()) {
       if (parameter.size === 0) continue
-      const expected = runOracle(problems[i]!, settings)
+      const expected = runOracle(problems[i]!, { ...settings, ...steps[i]! })
       const [p, g, m, v] = await Promise.all([parameter.read(), gradient.read(), state.m.read(), state.v.read()])
       const differences = compare({ parameter: p, gradient: g, m, v }, expected, {
         parameter: { absolute: 1e-9, relative: 1e-6 },
@@ -65,7 +66,7 @@ describe.skipIf(!device)('Adam on CUDA', () => {
   it('takes parameters without elements, and scalars', async () => {
     using _ = gpu.scope()
     const adam = await createAdam(gpu)
-    adam.stepAll([])
+    adam.stepAll([], gpu.empty([0, 2]))
     for (const shape of [[0, 4], [3, 0], [0]]) {
       const none = gpu.empty(shape)
       adam.step(none, gpu.empty(shape), adam.state(none), { ...usual, lazy: true })
@@ -82,7 +83,35 @@ describe.skipIf(!device)('Adam on CUDA', () => {
     const gradient = gpu.zeros([2, 4])
     gpu.fill(gradient, 1)
     const good = { parameter, gradient, state: adam.state(parameter), settings: usual }
-    expect(() => adam.stepAll([good, { ...good, gradient: gpu.zeros([4, 2]) }])).toThrow('must have shape [2, 4]')
+    const rates = gpu.from(adamRates([usual, usual]), [2, 2])
+    const bad = { ...good, gradient: gpu.zeros([4, 2]) }
+    expect(() => adam.stepAll([good, bad], rates)).toThrow('must have shape [2, 4]')
     expect((await parameter.read()).every((value) => value === 0)).toBe(true)
+  })
+
+  it('takes the rates of a captured step from the device', async () => {
+    using _ = gpu.scope()
+    const adam = await createAdam(gpu)
+    const before = problem([3000, 4], 3)
+    const parameter = gpu.from(before.parameter, before.shape)
+    const gradient = gpu.from(before.gradient, before.shape)
+    const state = { m: gpu.from(before.m, before.shape), v: gpu.from(before.v, before.shape) }
+    const { step, learningRate, ...settings } = usual
+    const rates = gpu.from(adamRates([{ step, learningRate: 0 }]), [1, 2])
+    const run = () => adam.stepAll([{ parameter, gradient, state, settings }], rates)
+    run()
+    for (const [tensor, values] of [
+      [parameter, before.parameter],
+      [state.m, before.m],
+      [state.v, before.v],
+    ] as const)
+      gpu.write(tensor, values)
+    using graph = gpu.capture(run)
+    gpu.write(gradient, before.gradient)
+    gpu.write(rates, adamRates([{ step, learningRate }]))
+    graph.launch()
+    const after = await runStep(gpu, before, usual)
+    expect(await parameter.read()).toEqual(after.parameter)
+    expect(await state.v.read()).toEqual(after.v)
   })
 })

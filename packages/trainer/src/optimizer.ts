@@ -1,7 +1,8 @@
 import type { HeadParameters } from '@clipgstream/decoders'
 import {
+  type AdamSettings,
   type AdamState,
-  type AdamStep,
+  adamRates,
   constantSchedule,
   exponentialSchedule,
   type Schedule,
@@ -21,7 +22,7 @@ export interface ParameterGroup {
   /** Rows that are trained. */
   rows: readonly [number, number]
   learningRate: Schedule
-  settings: Pick<AdamStep, 'epsilon' | 'lazy' | 'gradientLimit'>
+  settings: AdamSettings
 }
 
 /** Gradient buffers in the shape of the model; null where it is frozen. */
@@ -37,6 +38,7 @@ export interface ClipGradients {
 export class ClipOptimizer implements Disposable {
   readonly groups: readonly ParameterGroup[]
   readonly gradients: ClipGradients
+  readonly #rates: Tensor<'f32'> // [groups, 2]
 
   /** `extent` is the scene extent that the field's rate is multiplied by. */
   constructor(
@@ -47,7 +49,7 @@ export class ClipOptimizer implements Disposable {
     colorRate: number,
   ) {
     const { device, adam } = operators
-    const { rates, epsilon, fieldEpsilon, lazyTable: lazy, fieldGradientLimit: gradientLimit } = config
+    const { rates, beta1, beta2, epsilon, fieldEpsilon, lazyTable: lazy, fieldGradientLimit: gradientLimit } = config
     const steps = config.decaySteps ?? stepsOf(config)
     const groups: ParameterGroup[] = []
     this.groups = groups
@@ -55,18 +57,19 @@ export class ClipOptimizer implements Disposable {
       name: string,
       parameter: Tensor<'f32'>,
       learningRate: Schedule,
-      settings: ParameterGroup['settings'],
+      { lazy = false, ...settings }: Pick<AdamSettings, 'epsilon' | 'lazy' | 'gradientLimit'>,
       first = 0,
     ): Tensor<'f32'> => {
       const gradient = zerosLike(device, parameter, name)
       const rows = [first, parameter.shape[0] ?? 0] as const
-      groups.push({ name, parameter, gradient, state: adam.state(parameter), rows, learningRate, settings })
+      const all = { ...settings, lazy, beta1, beta2, rows }
+      groups.push({ name, parameter, gradient, state: adam.state(parameter), rows, learningRate, settings: all })
       return gradient
     }
     const head = (
       name: string,
       parameters: HeadParameters,
-      ...how: [ParameterGroup['learningRate'], ParameterGroup['settings']]
+      ...how: [Schedule, Pick<AdamSettings, 'epsilon' | 'gradientLimit'>]
     ) => {
       const gradients = new Map(headTensors(name, parameters).map(([key, tensor]) => [key, train(key, tensor, ...how)]))
       const of = (key: string) => gradients.get(`${name}.${key}`)
@@ -98,20 +101,26 @@ export class ClipOptimizer implements Disposable {
       // The first row belongs to the camera that the others are compared with.
       colors: model.colors && train('colors', model.colors, constantSchedule(colorRate), inClip, 1),
     }
+    this.#rates = device.zeros([groups.length, 2], 'f32', 'rates')
   }
 
   /** Adam on every group; gradients are zero afterwards. `iteration` counts from 0. */
   step(iteration: number): void {
+    this.setRates(iteration)
+    this.update()
+  }
+
+  /** Puts the rates of an iteration on the device, for the updates that follow. */
+  setRates(iteration: number): void {
     const { beta1, beta2 } = this.config
     const step = iteration + 1
-    this.operators.adam.stepAll(
-      this.groups.map(({ parameter, gradient, state, rows, learningRate, settings }) => ({
-        parameter,
-        gradient,
-        state,
-        settings: { ...settings, beta1, beta2, rows, step, learningRate: learningRate(iteration) },
-      })),
-    )
+    const rates = this.groups.map(({ learningRate }) => ({ learningRate: learningRate(iteration), step, beta1, beta2 }))
+    this.operators.device.write(this.#rates, adamRates(rates))
+  }
+
+  /** Adam with the rates that are on the device. */
+  update(): void {
+    this.operators.adam.stepAll(this.groups, this.#rates)
   }
 
   /** Trained numbers. */
@@ -124,6 +133,7 @@ export class ClipOptimizer implements Disposable {
 
   [Symbol.dispose](): void {
     for (const { gradient, state } of this.groups) for (const tensor of [gradient, state.m, state.v]) tensor.dispose()
+    this.#rates.dispose()
   }
 }
 
