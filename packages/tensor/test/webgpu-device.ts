@@ -1,0 +1,21 @@
+import { DeviceUnavailableError } from '@clipgstream/tensor'
+import { createWebgpuDevice, type WebgpuDevice, type WebgpuOptions } from '@clipgstream/tensor/webgpu'
+
+let warned = false
+
+/**
+ * A poisoned device on the software adapter, so that tests say the same everywhere; `CLIPGSTREAM_WEBGPU_ADAPTER` names
+ * another (`hardware` for the fastest). Null, and loudly, where there is none; with `CLIPGSTREAM_REQUIRE_WEBGPU=1` that is
+ * an error.
+ */
+export async function webgpuForTests(options: WebgpuOptions = {}): Promise<WebgpuDevice | null> {
+  const name = process.env['CLIPGSTREAM_WEBGPU_ADAPTER'] ?? 'swiftshader'
+  try {
+    return await createWebgpuDevice({ ...(name === 'hardware' ? {} : { adapter: name }), poison: true, ...options })
+  } catch (error) {
+    if (!(error instanceof DeviceUnavailableError) || process.env['CLIPGSTREAM_REQUIRE_WEBGPU'] === '1') throw error
+    if (!warned) console.warn(`TESTS OF WEBGPU ARE SKIPPED: ${error.message}`)
+    warned = true
+    return null
+  }
+}
