@@ -62,6 +62,6 @@ async function tryPipeline(device, module, { name, uniform, storage }) {
   device.createComputePipeline({ layout, compute: { module, entryPoint: name } })
   const error = await device.popErrorScope()
   if (!error) return undefined
-  const used = /workgroup storage[^]*?\((\d+) bytes\)/.exec(error.message)?.[1]
+  const used = /workgroup storage[\s\S]*?\((\d+) bytes\)/.exec(error.message)?.[1]
   return used !== undefined && Number(used) <= workgroupBytes ? undefined : error.message
 }

@@ -28,7 +28,7 @@ function tokenize(code) {
   let text = code.replace(/\/\/[^\n]*/g, ' ')
   // Block comments nest.
   while (/\/\*/.test(text)) {
-    const shorter = text.replace(/\/\*(?:(?!\/\*|\*\/)[^])*\*\//g, ' ')
+    const shorter = text.replace(/\/\*(?:(?!\/\*|\*\/)[\s\S])*\*\//g, ' ')
     if (shorter === text) throw new WgslError('a comment is not closed')
     text = shorter
   }
