@@ -8,6 +8,17 @@ export function parseDevice(text: string): DeviceName {
   return text
 }
 
+/** `cuda:0,cuda:1`; a device may come twice. */
+export function parseDevices(text: string): DeviceName[] {
+  return text.split(',').map((part) => {
+    const name = part.trim()
+    if (isDeviceName(name) && name !== 'auto') return name
+    throw new InvalidArgumentError(
+      `expected devices such as cuda:0,cuda:1, each one of ${deviceNames.filter((known) => known !== 'auto').join(', ')}`,
+    )
+  })
+}
+
 export function parseCount(text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('expected a positive integer')

@@ -1,7 +1,7 @@
 import { presetNames } from '@clipgstream/trainer'
 import { Command, Option } from 'commander'
 import { addDataFlags } from './data.js'
-import { collect, parseCount, parseDevice, parseIndices, parseSeed } from './options.js'
+import { collect, parseCount, parseDevice, parseDevices, parseIndices, parseSeed } from './options.js'
 import { createTerminal, type Terminal } from './terminal.js'
 
 interface GlobalFlags {
@@ -64,10 +64,16 @@ export function createProgram(version: string): Command {
       .option('--seed <n>', 'seed of everything random', parseSeed)
       .option('--resume', 'go on from the last checkpoint, skip finished clips')
       .addOption(device())
+      .addOption(
+        new Option('--devices <names>', 'train source clips side by side, a process for each of these devices')
+          .argParser(parseDevices)
+          .conflicts('device'),
+      )
       .addOption(threads())
       .action(run(async () => (await import('./commands/train.js')).trainCommand)),
     'train samples/court-mini runs/court --preset mini',
     'train DATASET runs/long --preset default --set grid.log2TableSize=19 --clips 0',
+    'train DATASET runs/long --devices cuda:0,cuda:1',
     'train DATASET runs/long --resume',
   )
 

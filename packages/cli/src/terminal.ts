@@ -1,4 +1,4 @@
-import { Presets, SingleBar } from 'cli-progress'
+import { MultiBar, Presets } from 'cli-progress'
 
 /** Where a command says things: people read `line` and progress, programs read `event` with --json. */
 export interface Terminal {
@@ -20,10 +20,15 @@ interface Output {
   isTTY?: boolean | undefined
 }
 
-/** A bar with rate and time left on a terminal; elsewhere a plain line every tenth of the way. */
+/**
+ * Bars with rate and time left on a terminal, one below the other while several are open, lines above them; elsewhere a
+ * plain line every tenth of the way.
+ */
 export function createTerminal(json: boolean, out: Output = process.stdout): Terminal {
+  const bars = !json && out.isTTY ? new Bars() : null
   const line = (text = '') => {
-    if (!json) out.write(`${text}\n`)
+    if (json) return
+    if (!bars?.log(text)) out.write(`${text}\n`)
   }
   return {
     json,
@@ -33,33 +38,52 @@ export function createTerminal(json: boolean, out: Output = process.stdout): Ter
     },
     progress(title, total) {
       if (json) return { update() {}, stop() {} }
-      return out.isTTY ? bar(title, total) : plain(title, total, line)
+      return bars ? bars.open(title, total) : plain(title, total, line)
     },
   }
 }
 
-function bar(title: string, total: number): Progress {
-  const started = performance.now()
-  const single = new SingleBar(
-    {
-      format: `${title} {bar} {value}/{total}  {rate}/s  {eta_formatted} left  {note}`,
-      hideCursor: true,
-      etaBuffer: 50,
-      linewrap: false,
-    },
-    Presets.rect,
-  )
-  let latest = ''
-  single.start(total, 0, { rate: '-', note: '' })
-  return {
-    update(done, note = latest) {
-      latest = note
-      single.update(done, { rate: rateOf(done, started), note })
-    },
-    stop(note) {
-      if (note !== undefined) single.update({ note })
-      single.stop()
-    },
+/** The bars that are open now. */
+class Bars {
+  #shown: MultiBar | null = null
+  #open = 0
+
+  /** False when no bar is shown. */
+  log(text: string): boolean {
+    this.#shown?.log(`${text}\n`)
+    return this.#shown !== null
+  }
+
+  open(title: string, total: number): Progress {
+    const started = performance.now()
+    const format = `${title} {bar} {value}/{total}  {rate}/s  {eta_formatted} left  {note}`
+    this.#shown ??= new MultiBar({ hideCursor: true, etaBuffer: 50, linewrap: false }, Presets.rect)
+    const shown = this.#shown
+    const bar = shown.create(total, 0, { rate: '-', note: '' }, { format })
+    this.#open++
+    let latest = ''
+    let stopped = false
+    return {
+      update: (done, note = latest) => {
+        latest = note
+        bar.update(done, { rate: rateOf(done, started), note })
+      },
+      stop: (note) => {
+        if (stopped) return
+        stopped = true
+        if (note !== undefined) bar.update({ note })
+        this.#open--
+        // The last bar stays where it is; others make room.
+        if (this.#open > 0) {
+          shown.remove(bar)
+          return
+        }
+        // Writes lines that wait to be logged, which stop would lose.
+        shown.update()
+        shown.stop()
+        this.#shown = null
+      },
+    }
   }
 }
 

@@ -4,16 +4,19 @@ import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
 import { type DeviceName, selectDevice } from '@clipgstream/tensor'
 import {
   type Config,
+  type DoneEvent,
   datasetOptions as configured,
   resolveConfig,
   type TrainEvent,
   train,
   trainingData,
 } from '@clipgstream/trainer'
-import { createLogWriter, openRunFolder } from '@clipgstream/trainer/node'
+import { createLogWriter, openRunFolder, trainOnDevices } from '@clipgstream/trainer/node'
 import { CommandError } from '../command-error.js'
 import { type DataFlags, datasetOptions } from '../data.js'
-import { bytesText, durationText, type Progress, type Terminal } from '../terminal.js'
+import { exitCodes, stopped } from '../report.js'
+import type { Terminal } from '../terminal.js'
+import { createTrainDisplay } from '../train-display.js'
 
 interface TrainFlags extends DataFlags {
   preset?: string
@@ -24,10 +27,14 @@ interface TrainFlags extends DataFlags {
   seed?: number
   resume?: boolean
   device: DeviceName
+  devices?: DeviceName[]
   threads?: number
 }
 
-/** Trains and shows how it goes. The first Ctrl-C stops after the running step, with a checkpoint; 130 then. */
+/**
+ * Trains and shows how it goes. The first Ctrl-C or SIGTERM stops after the running step, with checkpoints; 130 or 143
+ * then. 1 when clips failed that others did not depend on.
+ */
 export async function trainCommand(
   terminal: Terminal,
   path: string,
@@ -42,35 +49,65 @@ export async function trainCommand(
     ...(allowGaps && { allowGaps }),
   })
   for (const { severity, message } of dataset.problems) terminal.line(`${severity}: ${message}`)
-  using device = await selectDevice(flags.device, { ...(flags.threads && { threads: flags.threads }) })
-  const run = await openRunFolder(runPath)
   const data = await trainingData(dataset, createImageStore(dataset, createNodeDecoder()), config)
-  const interrupt = new AbortController()
-  const onSignal = () => interrupt.abort()
-  process.once('SIGINT', onSignal)
-  const logs = await createLogWriter(runPath)
-  const show = createDisplay(terminal, runPath)
-  let aborted = false
+  const stop = stopOnSignals()
+  const { clips, resume, threads } = flags
+  const common = { data, config, signal: stop.signal, ...(clips && { clips }), ...(resume && { resume }) }
   try {
-    const { clips, resume } = flags
-    const events = train({
-      data,
-      device,
-      run,
-      config,
-      signal: interrupt.signal,
-      ...(clips && { clips }),
-      ...(resume && { resume }),
-    })
-    for await (const event of events) {
-      await logs.write(event)
-      show(event)
-      aborted ||= event.type === 'aborted'
+    const [single, ...others] = flags.devices ?? [flags.device]
+    let done: DoneEvent | null
+    if (single !== undefined && others.length === 0) {
+      using device = await selectDevice(single, { ...(threads && { threads }) })
+      done = await follow(terminal, runPath, train({ ...common, device, run: await openRunFolder(runPath) }))
+    } else {
+      const source = { folder: path, ...(frames && { frames }), ...(allowGaps && { allowGaps }) }
+      const devices = flags.devices ?? []
+      const events = trainOnDevices({ ...common, dataset: source, run: runPath, devices, ...(threads && { threads }) })
+      done = await follow(terminal, runPath, events)
     }
+    if (!done) return stop.exitCode()
+    return done.failed ? exitCodes.input : 0
   } finally {
-    process.off('SIGINT', onSignal)
+    stop[Symbol.dispose]()
   }
-  return aborted ? 130 : 0
+}
+
+/** Logs and shows events; gives the last one, or null for a run that was stopped before. */
+async function follow(
+  terminal: Terminal,
+  runPath: string,
+  events: AsyncIterable<TrainEvent>,
+): Promise<DoneEvent | null> {
+  const logs = await createLogWriter(runPath)
+  using display = createTrainDisplay(terminal, runPath)
+  let done: DoneEvent | null = null
+  for await (const event of events) {
+    await logs.write(event)
+    display.show(event)
+    if (event.type === 'done') done = event
+  }
+  return done
+}
+
+/** The first Ctrl-C or SIGTERM aborts `signal`; the second one ends the process. */
+function stopOnSignals(): { signal: AbortSignal; exitCode(): number } & Disposable {
+  const interrupt = new AbortController()
+  let received: keyof typeof stopped = 'SIGINT'
+  const handlers = (['SIGINT', 'SIGTERM'] as const).map((name) => {
+    const handler = () => {
+      received = name
+      interrupt.abort()
+    }
+    process.once(name, handler)
+    return [name, handler] as const
+  })
+  return {
+    signal: interrupt.signal,
+    exitCode: () => stopped[received],
+    [Symbol.dispose]() {
+      for (const [name, handler] of handlers) process.off(name, handler)
+    },
+  }
 }
 
 async function effectiveConfig(flags: TrainFlags): Promise<Config> {
@@ -93,81 +130,5 @@ async function readSettings(path: string): Promise<unknown> {
     return JSON.parse(text)
   } catch (error) {
     throw new CommandError(`${path} is not JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
-/** Turns events into lines and one progress bar a clip. */
-function createDisplay(terminal: Terminal, runPath: string): (event: TrainEvent) => void {
-  let progress: Progress | undefined
-  const stop = () => {
-    progress?.stop()
-    progress = undefined
-  }
-  return (event) => {
-    terminal.event(event.type === 'evaluation' ? { ...event, sample: undefined } : event)
-    switch (event.type) {
-      case 'start':
-        terminal.line(
-          `${event.device}: ${event.clips.length} clips, ${event.frames} frames, ` +
-            `${event.cameras.train} training and ${event.cameras.test} test cameras`,
-        )
-        return
-      case 'clip-skip':
-        terminal.line(`clip ${event.clip} is complete`)
-        return
-      case 'clip-start': {
-        const { inherited, own } = event.anchors
-        const anchors = inherited > 0 ? `${inherited} inherited + ${own} new anchors` : `${own} anchors`
-        const resumed = event.resumedAt > 0 ? `, resumed at ${event.resumedAt}` : ''
-        const range = `frames ${event.frames.start}-${event.frames.end - 1}`
-        terminal.line(`clip ${event.clip} (${event.kind}, ${range}): ${anchors}${resumed}`)
-        progress = terminal.progress(`clip ${event.clip}`, event.steps)
-        return
-      }
-      case 'step':
-        progress?.update(
-          event.iteration,
-          `loss ${event.loss.toFixed(4)}  ${event.psnr.toFixed(2)} dB  ${bytesText(event.bytes)}`,
-        )
-        return
-      case 'evaluation': {
-        stop()
-        const compensated =
-          event.psnrCompensated === undefined ? '' : ` (${event.psnrCompensated.toFixed(2)} dB with colours fitted)`
-        terminal.line(
-          `clip ${event.clip} at ${event.iteration}: test ${event.psnr.toFixed(2)} dB${compensated}, SSIM ${event.ssim.toFixed(4)}`,
-        )
-        return
-      }
-      case 'checkpoint':
-        return
-      case 'growth':
-        terminal.line(
-          `clip ${event.clip} at ${event.iteration}: ${event.added} anchors added, ${event.removed} removed`,
-        )
-        return
-      case 'clip-end':
-        stop()
-        terminal.line(
-          `clip ${event.clip} done in ${durationText(event.seconds)}: ${bytesText(event.bytes)} on disk, ` +
-            `${bytesText(event.peakBytes)} of device memory at most`,
-        )
-        return
-      case 'warning':
-        terminal.line(`warning: ${event.message}`)
-        return
-      case 'aborted':
-        stop()
-        terminal.line(`stopped in clip ${event.clip} at ${event.iteration}; go on with --resume`)
-        return
-      case 'done':
-        stop()
-        terminal.line(
-          `${event.clips.length} clips in ${durationText(event.seconds)}, ${bytesText(event.bytes)}: ${runPath}`,
-        )
-        return
-      default:
-        event satisfies never
-    }
   }
 }

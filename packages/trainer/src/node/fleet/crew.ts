@@ -33,7 +33,12 @@ export class Crew {
   #closed = false
 
   constructor(private readonly options: CrewOptions) {
-    this.#lanes = options.jobs.map((job, i) => ({ name: options.names[i] ?? job.device, job, worker: null, lost: null }))
+    this.#lanes = options.jobs.map((job, i) => ({
+      name: options.names[i] ?? job.device,
+      job,
+      worker: null,
+      lost: null,
+    }))
     options.signal?.addEventListener('abort', this.#stop)
   }
 
