@@ -1,3 +1,19 @@
+export { type Detection, detectCapture } from './capture/detect.js'
+export { openCapture, UnknownCaptureError } from './capture/open.js'
+export type {
+  Capture,
+  CaptureCalibration,
+  CaptureCamera,
+  CaptureCloud,
+  CaptureImage,
+  CaptureKind,
+  CaptureMasks,
+  CaptureOptions,
+  CaptureScene,
+  CaptureSource,
+  TestRule,
+} from './capture/types.js'
+export { captureView, viewsModel } from './capture/views.js'
 export { type ColmapCameraModel, type ColmapModelName, colmapCameraModels } from './colmap/cameras.js'
 export { poseMatrix } from './colmap/pose.js'
 export { type ColmapReadOptions, readColmapModel } from './colmap/read.js'

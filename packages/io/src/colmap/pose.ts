@@ -1,3 +1,4 @@
+import { poseOf as viewPose } from '@clipgstream/camera'
 import { FormatError } from '../errors.js'
 import type { RigidTransform } from './types.js'
 
@@ -57,4 +58,11 @@ export function rotationMatrix([w, x, y, z]: RigidTransform['rotation']): number
 export function poseMatrix({ rotation, translation }: RigidTransform): number[] {
   const m = rotationMatrix(rotation)
   return [0, 1, 2].flatMap((row) => [...m.slice(row * 3, row * 3 + 3), translation[row] ?? 0])
+}
+
+/** The pose of twelve numbers [R | t] in row-major order; the inverse of {@link poseMatrix}. */
+export function matrixPose(matrix: readonly number[]): RigidTransform {
+  const view = { width: 1, height: 1, fx: 1, fy: 1, cx: 0.5, cy: 0.5, worldToCamera: matrix }
+  const { qvec, tvec } = viewPose(view)
+  return { rotation: qvec, translation: tvec }
 }

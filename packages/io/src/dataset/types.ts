@@ -24,6 +24,11 @@ export type ProblemCode =
   | 'bad-meta'
   | 'bad-split'
   | 'fractional-focal'
+  | 'missing-video'
+  | 'camera-count'
+  | 'uncalibrated'
+  | 'assumed'
+  | 'left-out'
 
 /** Something about a dataset that its owner should know. */
 export interface Problem {
