@@ -50,6 +50,16 @@ export interface GridLayout {
   width: number
 }
 
+/**
+ * How WebGPU, which has no atomics of floats, adds up gradients; other devices do not look at it. `fixed`: in fixed point
+ * numbers of 64 bits, in temporary memory twice as large as the table (at most 128 MiB at a time, or one level); bytes are the
+ * same every time. `float`: by compare-and-swap, several times slower, without that memory.
+ */
+export interface HashGridOptions {
+  /** `fixed` when left out. */
+  gradients?: 'fixed' | 'float'
+}
+
 export interface HashGridInputs {
   /** [N, 4] (x, y, z, t), each in [0, 1]; a row with any component outside (or NaN) encodes to zeros and gets no gradient. */
   points: Tensor<'f32'>
@@ -67,7 +77,8 @@ export interface HashGridInputs {
  *
  * Tolerance between devices: `forward` 1e-6 times the largest table value (a weight, its product and the sum of 16 take a few
  * f32 roundings each), `backward` 1e-5 relative plus 1e-5 times the largest gradient (the order of the sum over points).
- * CUDA adds gradients by atomics: `backward` repeats itself within that tolerance only, `forward` to the byte.
+ * CUDA adds gradients by atomics: `backward` repeats itself within that tolerance only, `forward` to the byte. WebGPU rounds
+ * every term of a gradient to 2^-28 of the level's largest, and adds without error; what is not finite becomes NaN there.
  * Where p falls on a cell border the encoding is continuous, so a device that rounds p to the other side loses no more.
  */
 export interface HashGrid {

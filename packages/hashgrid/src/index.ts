@@ -1,4 +1,4 @@
-export type { GridLayout, GridLevel, HashGrid, HashGridConfig, HashGridInputs } from './contract.js'
+export type { GridLayout, GridLevel, HashGrid, HashGridConfig, HashGridInputs, HashGridOptions } from './contract.js'
 export { createHashGrid } from './create.js'
 export { gridLayout } from './layout.js'
 export { initializeTable, originalGrid } from './presets.js'
