@@ -6,11 +6,13 @@
 // Floor: bytes only, each value read once and written once. Limits: 2^32 elements.
 //#include "../../tensor/kernels/common.wgsl"
 
-struct RowSettings { rows: u32, staticWidth: u32, dynamicWidth: u32 }
+struct ConcatenateSettings { rows: u32, staticWidth: u32, dynamicWidth: u32 }
+struct AddSettings { rows: u32, staticWidth: u32 }
 struct TakeSettings { rows: u32, stride: u32, offset: u32, width: u32 }
 struct GiveSettings { rows: u32, stride: u32, width: u32 }
 
-@group(0) @binding(0) var<uniform> rowSettings: RowSettings;
+@group(0) @binding(0) var<uniform> concatenateSettings: ConcatenateSettings;
+@group(0) @binding(0) var<uniform> addSettings: AddSettings;
 @group(0) @binding(0) var<uniform> takeSettings: TakeSettings;
 @group(0) @binding(0) var<uniform> giveSettings: GiveSettings;
 @group(0) @binding(1) var<storage, read> count: array<u32>; // [1]
@@ -24,19 +26,19 @@ struct GiveSettings { rows: u32, stride: u32, width: u32 }
 
 /// combined[row] = [fixed[indices[row]] ; dynamic[row]]
 fn concatenateElement(i: u32) {
-  let cs = rowSettings.staticWidth;
-  let cd = rowSettings.dynamicWidth;
+  let cs = concatenateSettings.staticWidth;
+  let cd = concatenateSettings.dynamicWidth;
   let row = i / (cs + cd);
-  if (row >= min(count[0], rowSettings.rows)) { return; }
+  if (row >= min(count[0], concatenateSettings.rows)) { return; }
   let column = i - row * (cs + cd);
   if (column < cs) { combined[i] = fixed[indices[row] * cs + column]; } else { combined[i] = dynamic[row * cd + column - cs]; }
 }
 
 /// combined[row] = fixed[indices[row]] + dynamic[row]
 fn addElement(i: u32) {
-  let width = rowSettings.staticWidth;
+  let width = addSettings.staticWidth;
   let row = i / width;
-  if (row >= min(count[0], rowSettings.rows)) { return; }
+  if (row >= min(count[0], addSettings.rows)) { return; }
   combined[i] = dynamic[i] + fixed[indices[row] * width + i - row * width];
 }
 

@@ -1,17 +1,5 @@
-import type { View } from '@clipgstream/camera'
-import { ArgumentError, check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
+import { type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { type CudaArgument, CudaDevice, type CudaKernel, type LaunchShape } from '@clipgstream/tensor/cuda'
-import {
-  checkAnchors,
-  checkDecoded,
-  checkGradients,
-  checkList,
-  checkStatistics,
-  checkStep,
-  checkSum,
-  checkTime,
-  isAdded,
-} from './check.js'
 import type {
   AnchorConfig,
   AnchorInputs,
@@ -24,7 +12,15 @@ import type {
   GrowthStatistics,
   VisibleAnchors,
 } from './contract.js'
-import { withViews } from './views.js'
+import {
+  type AnchorKernels,
+  type AnchorList,
+  type FeatureGradients,
+  type Features,
+  type FeatureWidths,
+  type GrowthStep,
+  KernelAnchorOperators,
+} from './operate.js'
 
 // As in the kernels.
 const threads = 256
@@ -62,172 +58,115 @@ export async function createCudaAnchorOperators(device: Device, config: AnchorCo
     const module = await device.load(new URL(`../dist/kernels/${name}.fatbin`, import.meta.url))
     for (const [kernel, signature] of Object.entries(letters)) kernels[kernel] = module.kernel(kernel, signature)
   }
-  return new CudaAnchorOperators(device, config, kernels as Record<KernelName, CudaKernel>)
+  const complete = kernels as Record<KernelName, CudaKernel>
+  return new KernelAnchorOperators(device, config, new CudaAnchorKernels(device, config, complete))
 }
 
 /**
  * Nothing waits for the GPU, so what `visible` holds is not looked at: a count above the capacity counts as the capacity,
  * and an index that does not fit the anchors is not noticed.
  */
-class CudaAnchorOperators implements AnchorOperators {
+class CudaAnchorKernels implements AnchorKernels {
   constructor(
-    readonly device: CudaDevice,
-    readonly config: AnchorConfig,
+    private readonly device: CudaDevice,
+    private readonly config: AnchorConfig,
     private readonly kernels: Readonly<Record<KernelName, CudaKernel>>,
   ) {}
 
-  visible(anchors: AnchorInputs, views: View | Tensor<'f32'>): VisibleAnchors {
+  visible(
+    { positions, logScaling, rotations }: AnchorInputs,
+    n: number,
+    views: Tensor<'f32'>,
+    { indices, count }: VisibleAnchors,
+  ): void {
     const { device, config } = this
-    const n = checkAnchors('visible', device, anchors)
-    const { positions, logScaling, rotations = null } = anchors
-    if (rotations) check('visible', device, 'rotations', rotations, 'f32', [n, 4])
-    const indices = device.empty([n], 'u32', 'visible.indices')
-    const count = device.empty([1], 'u32', 'visible.count')
     const blocks = Math.ceil(n / anchorsPerBlock)
     using flags = device.empty([(blocks * anchorsPerBlock) / anchorsPerWord], 'u32')
     using counts = device.empty([blocks], 'u32')
     const shape = (grid: number) => ({ grid, block: anchorsPerBlock })
-    withViews(device, views, (rows) => {
-      const cameras = [rows, rows.shape[0] ?? 0, config.near, config.dilation]
-      this.#launch('markVisible', shape(blocks), [positions, logScaling, rotations, flags, counts, n, ...cameras])
-    })
+    const cameras = [views, views.shape[0] ?? 0, config.near, config.dilation]
+    this.#launch('markVisible', shape(blocks), [positions, logScaling, rotations ?? null, flags, counts, n, ...cameras])
     // Without anchors one block writes the count.
     this.#launch('listVisible', shape(Math.max(1, blocks)), [flags, counts, blocks, indices, count])
-    return { indices, count }
   }
 
   fieldPoints(
-    anchors: AnchorInputs,
-    visible: VisibleAnchors,
-    bounds: Bounds,
+    positions: Tensor<'f32'>,
+    { count, indices, rows }: AnchorList,
+    { min, max }: Bounds,
     time: number | Tensor<'f32'>,
-  ): Tensor<'f32'> {
-    const { device } = this
-    checkAnchors('fieldPoints', device, anchors)
-    const rows = checkList('fieldPoints', device, visible)
-    checkTime('fieldPoints', device, bounds, time)
-    const points = device.empty([rows, 4], 'f32', 'fieldPoints')
-    const args = [visible.count, rows, visible.indices, anchors.positions, points, ...bounds.min, ...bounds.max]
+    points: Tensor<'f32'>,
+  ): void {
     const times = typeof time === 'number' ? [null, time] : [time, 0]
-    this.#launch('fieldPoints', { grid: Math.ceil(rows / threads), block: threads }, [...args, ...times])
-    return points
+    const args = [count, rows, indices, positions, points, ...min, ...max, ...times]
+    this.#launch('fieldPoints', { grid: Math.ceil(rows / threads), block: threads }, args)
   }
 
   combine(
-    staticFeatures: Tensor<'f32'>,
-    dynamicFeatures: Tensor<'f32'>,
-    visible: VisibleAnchors,
     how: FeatureCombination,
-  ): Tensor<'f32'> {
-    const { device } = this
-    const [, cs = 0] = check('combine', device, 'staticFeatures', staticFeatures, 'f32', ['*', '*'])
-    const rows = checkList('combine', device, visible)
-    const added = isAdded('combine', how)
-    const expected = [rows, added ? cs : '*'] as const
-    const [, cd = 0] = check('combine', device, 'dynamicFeatures', dynamicFeatures, 'f32', expected)
-    const combined = device.empty([rows, added ? cs : cs + cd], 'f32', 'features')
-    const args = [visible.count, rows, visible.indices, staticFeatures, dynamicFeatures, combined]
-    this.#launchRows(added ? 'add' : 'concatenate', rows, args, added ? [cs] : [cs, cd])
-    return combined
+    { count, indices, rows }: AnchorList,
+    { static: cs, dynamic: cd }: FeatureWidths,
+    { fixed, dynamic, combined }: Features,
+  ): void {
+    const args = [count, rows, indices, fixed, dynamic, combined]
+    if (how === 'add') this.#launchRows('add', rows, args, [cs])
+    else this.#launchRows('concatenate', rows, args, [cs, cd])
   }
 
   combineBackward(
-    vFeatures: Tensor<'f32'>,
-    visible: VisibleAnchors,
     how: FeatureCombination,
-    widths: { static: number; dynamic: number },
-    vStaticFeatures: Tensor<'f32'> | null,
-  ): Tensor<'f32'> {
-    const { device } = this
-    const { static: cs, dynamic: cd } = widths
-    const operator = 'combineBackward'
-    const added = isAdded(operator, how)
-    if (added && cs !== cd) throw new ArgumentError(operator, 'widths.dynamic', cd, `the static ${cs} where added`)
-    if (vStaticFeatures) check(operator, device, 'vStaticFeatures', vStaticFeatures, 'f32', ['*', cs])
-    const rows = checkList(operator, device, visible)
-    check(operator, device, 'vFeatures', vFeatures, 'f32', [rows, added ? cs : cs + cd])
-    const vDynamicFeatures = device.empty([rows, cd], 'f32', 'vDynamicFeatures')
-    const args = [visible.count, rows, visible.indices, vFeatures, vStaticFeatures, vDynamicFeatures]
-    this.#launchRows(added ? 'addBackward' : 'concatenateBackward', rows, args, added ? [cs] : [cs, cd])
-    return vDynamicFeatures
+    { count, indices, rows }: AnchorList,
+    { static: cs, dynamic: cd }: FeatureWidths,
+    { vCombined, vFixed, vDynamic }: FeatureGradients,
+  ): void {
+    const args = [count, rows, indices, vCombined, vFixed, vDynamic]
+    if (how === 'add') this.#launchRows('addBackward', rows, args, [cs])
+    else this.#launchRows('concatenateBackward', rows, args, [cs, cd])
   }
 
-  assemble(anchors: AnchorInputs, visible: VisibleAnchors, decoded: DecodedAnchors): Gaussians {
-    const { device } = this
-    checkAnchors('assemble', device, anchors)
-    const rows = checkList('assemble', device, visible)
-    const k = checkDecoded('assemble', device, decoded, rows)
-    const means = device.empty([rows * k, 3], 'f32', 'means')
-    const quats = device.empty([rows * k, 4], 'f32', 'quats')
-    const scales = device.empty([rows * k, 3], 'f32', 'scales')
-    const count = device.empty([1], 'u32', 'gaussians.count')
-    const { positions, logScaling } = anchors
-    const inputs = [visible.count, rows, visible.indices, positions, logScaling, decoded.cov, decoded.offset]
-    this.#launchShares('assemble', rows, k, [...inputs, means, quats, scales, count])
-    const opacities = decoded.opacity.reshape([rows * k])
-    return { means, quats, scales, opacities, colors: decoded.color.reshape([rows * k, 3]), count }
+  assemble(
+    { positions, logScaling }: AnchorInputs,
+    { count, indices, rows }: AnchorList,
+    { cov, offset }: DecodedAnchors,
+    k: number,
+    gaussians: Pick<Gaussians, 'means' | 'quats' | 'scales' | 'count'>,
+  ): void {
+    const { means, quats, scales } = gaussians
+    const inputs = [count, rows, indices, positions, logScaling, cov, offset]
+    this.#launchShares('assemble', rows, k, [...inputs, means, quats, scales, gaussians.count])
   }
 
   assembleBackward(
-    anchors: AnchorInputs,
-    visible: VisibleAnchors,
-    decoded: DecodedAnchors,
-    vGaussians: GaussianGradients,
+    { logScaling }: AnchorInputs,
+    { count, indices, rows }: AnchorList,
+    { cov, offset }: DecodedAnchors,
+    k: number,
+    { means, quats, scales }: GaussianGradients,
+    vDecoded: Pick<DecodedAnchors, 'cov' | 'offset'>,
     vLogScaling: Tensor<'f32'> | null,
-  ): DecodedAnchors {
-    const { device } = this
-    const operator = 'assembleBackward'
-    const n = checkAnchors(operator, device, anchors)
-    const rows = checkList(operator, device, visible)
-    const k = checkDecoded(operator, device, decoded, rows)
-    checkGradients(operator, device, vGaussians, rows * k)
-    if (vLogScaling) check(operator, device, 'vLogScaling', vLogScaling, 'f32', [n, 6])
-    const cov = device.empty([rows, 7 * k], 'f32', 'vCov')
-    const offset = device.empty([rows, 3 * k], 'f32', 'vOffset')
+  ): void {
     this.#launchShares('assembleBackward', rows, k, [
-      ...[visible.count, rows, visible.indices, anchors.logScaling, decoded.cov, decoded.offset],
-      ...[vGaussians.means, vGaussians.quats, vGaussians.scales, cov, offset, vLogScaling],
+      ...[count, rows, indices, logScaling, cov, offset],
+      ...[means, quats, scales, vDecoded.cov, vDecoded.offset, vLogScaling],
     ])
-    const opacity = vGaussians.opacities.reshape([rows, k])
-    return { opacity, cov, color: vGaussians.colors.reshape([rows, 3 * k]), offset }
   }
 
-  addGradients(vGaussians: GaussianGradients, more: GaussianGradients, count: Tensor<'u32'>): void {
-    const { device } = this
-    const gaussians = checkSum('addGradients', device, vGaussians, more, count)
+  addGradients(vGaussians: GaussianGradients, more: GaussianGradients, count: Tensor<'u32'>, gaussians: number): void {
     const tensors = [vGaussians, more].flatMap(({ means, quats, scales, opacities, colors }) => {
       return [means, quats, scales, opacities, colors]
     })
-    const shape = { grid: device.gridFor(gaussians, threads), block: threads }
+    const shape = { grid: this.device.gridFor(gaussians, threads), block: threads }
     this.#launch('addGradients', shape, [count, gaussians, ...tensors])
   }
 
-  createGrowthStatistics(anchors: number, perAnchor: number): GrowthStatistics {
-    const { device } = this
-    return {
-      visits: device.zeros([anchors], 'u32', 'visits'),
-      opacitySums: device.zeros([anchors], 'f32', 'opacitySums'),
-      counts: device.zeros([anchors, perAnchor], 'u32', 'counts'),
-      maxGradients: device.zeros([anchors, perAnchor], 'f32', 'maxGradients'),
-      maxMeans: device.zeros([anchors, perAnchor, 3], 'f32', 'maxMeans'),
-    }
-  }
-
   accumulateGrowth(
-    statistics: GrowthStatistics,
-    visible: VisibleAnchors,
-    gaussians: Pick<Gaussians, 'means' | 'opacities'>,
-    radii: Tensor<'i32'>,
-    vMeans2d: Tensor<'f32'>,
+    { visits, opacitySums, counts, maxGradients, maxMeans }: GrowthStatistics,
+    { count, indices, rows }: AnchorList,
+    k: number,
+    { means, opacities, radii, vMeans2d }: GrowthStep,
   ): void {
-    const { device } = this
-    const operator = 'accumulateGrowth'
-    const { k } = checkStatistics(operator, device, statistics)
-    const rows = checkList(operator, device, visible)
-    checkStep(operator, device, gaussians, radii, vMeans2d, rows * k)
-    const { visits, opacitySums, counts, maxGradients, maxMeans } = statistics
     this.#launchShares('accumulateGrowth', rows, k, [
-      ...[visible.count, rows, visible.indices, gaussians.means, gaussians.opacities, radii, vMeans2d],
+      ...[count, rows, indices, means, opacities, radii, vMeans2d],
       ...[visits, opacitySums, counts, maxGradients, maxMeans],
     ])
   }

@@ -18,7 +18,7 @@ export async function createAnchorOperators(
     case 'cuda':
       return (await import('./cuda.js')).createCudaAnchorOperators(device, complete)
     case 'webgpu':
-      throw new DeviceUnavailableError(device.kind, 'gaussians has no kernels for it', 'Use --device wasm')
+      return (await import('./webgpu.js')).createWebgpuAnchorOperators(device, complete)
     default:
       throw new DeviceUnavailableError(String(device.kind satisfies never), 'there is no such device', 'Use wasm')
   }

@@ -12,8 +12,9 @@ const THREADS = 256u;
 /// Pixels of a workgroup.
 const BLOCK = 4096u;
 
-struct ApplySettings { pixels: u32, camera: u32 }
-struct AddSettings { workgroups: u32, camera: u32 }
+/// The camera is `camera`, or, where `isOnDevice`, cameras[0], at most `camera`.
+struct ApplySettings { pixels: u32, camera: u32, isOnDevice: u32 }
+struct AddSettings { workgroups: u32, camera: u32, isOnDevice: u32 }
 
 @group(0) @binding(0) var<uniform> applySettings: ApplySettings;
 @group(0) @binding(0) var<uniform> addSettings: AddSettings;
@@ -26,6 +27,13 @@ struct AddSettings { workgroups: u32, camera: u32 }
 @group(0) @binding(3) var<storage, read_write> out: array<f32>; // [pixels, 3]
 @group(0) @binding(1) var<storage, read> sums: array<vec4f>; // [workgroups, 3]
 @group(0) @binding(2) var<storage, read_write> vMatrices: array<vec4f>; // [cameras, 3] rows
+@group(0) @binding(6) var<storage, read> cameras: array<u32>; // [1]
+
+/// Where the rows of the camera's matrix begin.
+fn rowsOf(camera: u32, isOnDevice: u32) -> u32 {
+  if (isOnDevice != 0u) { return 3u * min(cameras[0], camera); }
+  return 3u * camera;
+}
 
 @compute @workgroup_size(256)
 fn apply(
@@ -34,7 +42,7 @@ fn apply(
   let i = linearId(workgroup, grid) * THREADS + local;
   if (i >= applySettings.pixels) { return; }
   let p = vec4f(image[3u * i], image[3u * i + 1u], image[3u * i + 2u], 1);
-  let rows = 3u * applySettings.camera;
+  let rows = rowsOf(applySettings.camera, applySettings.isOnDevice);
   out[3u * i] = dot(matrices[rows], p);
   out[3u * i + 1u] = dot(matrices[rows + 1u], p);
   out[3u * i + 2u] = dot(matrices[rows + 2u], p);
@@ -46,7 +54,7 @@ fn applyBackward(
     @builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_index) local: u32) {
   let block = linearId(workgroup, grid);
-  let rows = 3u * applySettings.camera;
+  let rows = rowsOf(applySettings.camera, applySettings.isOnDevice);
   let r = matrices[rows].xyz;
   let g = matrices[rows + 1u].xyz;
   let b = matrices[rows + 2u].xyz;
@@ -81,5 +89,5 @@ fn addPartials(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocatio
   var sum = vec4f(0);
   for (var i = local; i < addSettings.workgroups; i += THREADS) { sum += sums[3u * i + workgroup.x]; }
   sum = sumOfWorkgroup(sum, local, THREADS);
-  if (local == 0u) { vMatrices[3u * addSettings.camera + workgroup.x] += sum; }
+  if (local == 0u) { vMatrices[rowsOf(addSettings.camera, addSettings.isOnDevice) + workgroup.x] += sum; }
 }

@@ -34,7 +34,7 @@ async function bindings(device: Device): Promise<Bindings> {
     case 'cuda':
       return import('./cuda.js')
     case 'webgpu':
-      throw new DeviceUnavailableError(device.kind, 'losses has no kernels for it', 'Use a wasm device')
+      return import('./webgpu.js')
     default:
       throw new DeviceUnavailableError(device.kind satisfies never, 'there is no such device', 'Use a wasm device')
   }

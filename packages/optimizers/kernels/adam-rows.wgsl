@@ -6,7 +6,7 @@
 //#include "./adam-update.wgsl"
 
 @group(0) @binding(1) var<storage, read_write> parameter: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(2) var<storage, read_write> gradient: array<u32>; // bits of floats
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 
@@ -23,17 +23,17 @@ fn adamStepRows(
   for (var row = local; row < adamSettings.unit / width && row < 683u; row += 256u) { atomicStore(&touched[row], 0u); }
   workgroupBarrier();
   for (var i = begin + local; i < end; i += 256u) {
-    if (isTouched(vec4f(gradient[i])).x) { atomicStore(&touched[(i - begin) / width], 1u); }
+    if (isTouched(vec4u(gradient[i])).x) { atomicStore(&touched[(i - begin) / width], 1u); }
   }
   workgroupBarrier();
   for (var i = begin + local; i < end; i += 256u) {
     let g = gradient[i];
     if (i >= adamSettings.first && i < adamSettings.last && atomicLoad(&touched[(i - begin) / width]) != 0u) {
-      let next = moved(vec4f(g), vec4f(parameter[i]), vec4f(m[i]), vec4f(v[i]));
+      let next = moved(vec4u(g), vec4f(parameter[i]), vec4f(m[i]), vec4f(v[i]));
       parameter[i] = next.parameter.x;
       m[i] = next.m.x;
       v[i] = next.v.x;
     }
-    if (bitcast<u32>(g) != 0u) { gradient[i] = 0.0; }
+    if (g != 0u) { gradient[i] = 0u; }
   }
 }

@@ -25,26 +25,32 @@ struct AdamSettings {
 /// learningRate / (1 - beta1^step), 1 / sqrt(1 - beta2^step) of each group
 @group(0) @binding(5) var<storage, read> rates: array<vec2f>;
 
-/// Tells NaN by its bits.
-fn isNan4(x: vec4f) -> vec4<bool> { return (bitcast<vec4u>(x) & vec4u(0x7fffffff)) > vec4u(0x7f800000); }
+// Gradients are read as bits: a float may lose a denormal number on its way, and a comparison may take it for granted that
+// there is no NaN.
+
+fn isNan4(bits: vec4u) -> vec4<bool> { return (bits & vec4u(0x7fffffff)) > vec4u(0x7f800000); }
 
 /// NaN becomes zero, the rest is clamped.
-fn limited(g: vec4f) -> vec4f {
+fn limited(bits: vec4u) -> vec4f {
+  let g = bitcast<vec4f>(bits);
   let limit = adamSettings.gradientLimit;
   if (limit < 0.0) { return g; }
-  return select(clamp(g, vec4f(-limit), vec4f(limit)), vec4f(0), isNan4(g));
+  return select(clamp(g, vec4f(-limit), vec4f(limit)), vec4f(0), isNan4(bits));
 }
 
-/// Which elements are not zero, denormal numbers and NaN included.
-fn isTouched(g: vec4f) -> vec4<bool> { return (bitcast<vec4u>(limited(g)) & vec4u(0x7fffffff)) != vec4u(0); }
+/// Which elements are not zero; NaN is, where there is a limit.
+fn isTouched(bits: vec4u) -> vec4<bool> {
+  let isZero = (bits & vec4u(0x7fffffff)) == vec4u(0);
+  return !(isZero | (isNan4(bits) & vec4<bool>(adamSettings.gradientLimit >= 0.0)));
+}
 
 /// A moment, or zero below the least normal number. NaN stays.
 fn normal(x: vec4f) -> vec4f { return select(x, vec4f(0), abs(x) < vec4f(1.17549435e-38)); }
 
 struct Moved { parameter: vec4f, m: vec4f, v: vec4f }
 
-fn moved(gradient: vec4f, parameter: vec4f, m: vec4f, v: vec4f) -> Moved {
-  let g = limited(gradient);
+fn moved(bits: vec4u, parameter: vec4f, m: vec4f, v: vec4f) -> Moved {
+  let g = limited(bits);
   let rate = rates[adamSettings.group];
   let nextM = normal(adamSettings.beta1 * m + adamSettings.rest1 * g);
   let nextV = normal(adamSettings.beta2 * v + adamSettings.rest2 * (g * g));

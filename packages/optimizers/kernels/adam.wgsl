@@ -1,20 +1,20 @@
 // Adam (Kingma and Ba 2015) where rows are never skipped, or lie inside of four elements (1, 2 or 4 of them).
 //
 // An invocation has four elements, in accesses of 16 bytes; it looks at their gradients first and moves nothing else where
-// no row is touched. Elements are independent: equal bytes every time. What lies between the end of a tensor and a multiple
-// of four is read and written as it was: buffers have multiples of 16 bytes.
+// no row is touched. Elements are independent: equal bytes every time. Buffers have multiples of 16
+// bytes: what lies between the end of a tensor and a multiple of four is nobody's.
 // Floor: 32 bytes an element (parameter, gradient and two moments, read and written; 28 where the gradient is zero
 // already); 4 bytes an element of skipped rows.
 // Limits: 2^30 elements.
 //#include "./adam-update.wgsl"
 
 @group(0) @binding(1) var<storage, read_write> parameter: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> gradient: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> gradient: array<vec4u>; // bits of floats
 @group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
 
 /// Elements of rows that are touched.
-fn chosen(g: vec4f) -> vec4<bool> {
+fn chosen(g: vec4u) -> vec4<bool> {
   let width = adamSettings.lazyWidth;
   if (width == 0u) { return vec4<bool>(true); }
   let touched = isTouched(g);
@@ -43,5 +43,5 @@ fn adamStep(
     m[place] = select(oldM, next.m, on);
     v[place] = select(oldV, next.v, on);
   }
-  if (any(bitcast<vec4u>(g) != vec4u(0))) { gradient[place] = select(g, vec4f(0), elements < vec4u(adamSettings.size)); }
+  if (any(g != vec4u(0))) { gradient[place] = vec4u(0); }
 }

@@ -12,7 +12,7 @@ export async function createAdam(device: Device): Promise<Adam> {
     case 'cuda':
       return (await import('./cuda.js')).createCudaAdam(device)
     case 'webgpu':
-      throw new DeviceUnavailableError(device.kind, 'optimizers has no kernels for it', 'Use a wasm device')
+      return (await import('./webgpu.js')).createWebgpuAdam(device)
     default:
       throw new DeviceUnavailableError(device.kind satisfies never, 'there is no such device', 'Use a wasm device')
   }
