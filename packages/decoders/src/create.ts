@@ -14,7 +14,7 @@ export async function createHeads(device: Device, config: HeadsConfig, options: 
     case 'cuda':
       return (await import('./cuda.js')).createCudaHeads(device, config, options)
     case 'webgpu':
-      throw new DeviceUnavailableError(device.kind, 'decoders has no kernels for it', 'Use the wasm device')
+      return (await import('./webgpu.js')).createWebgpuHeads(device, config)
     default:
       throw new DeviceUnavailableError(String(device.kind satisfies never), 'unknown device', 'Use the wasm device')
   }
