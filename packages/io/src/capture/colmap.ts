@@ -26,6 +26,21 @@ export async function findModel(reading: Reading, places: readonly string[]): Pr
 
 export const modelPlaces: readonly string[] = [...plain, ...raw, ...inFrame]
 
+/** Name of the first image of a model, from the beginning of its file alone; null when it is not found there. */
+export async function firstImage({ vfs, folders }: Reading, folder: string): Promise<string | null> {
+  const binary = joinPath(folder, 'images.bin')
+  if (await folders.hasFile(binary)) {
+    // A count, then id, pose and camera of the first image before its name.
+    const head = await vfs.readRange(binary, 72, 72 + 4096)
+    const end = head.indexOf(0)
+    return end > 0 ? new TextDecoder().decode(head.subarray(0, end)) : null
+  }
+  const text = joinPath(folder, 'images.txt')
+  if (!(await folders.hasFile(text))) return null
+  const lines = new TextDecoder().decode(await vfs.readRange(text, 0, 65536)).split('\n')
+  return /^(?:\S+\s+){9}(.+?)\s*$/.exec(lines.find((line) => /^\s*\d/.test(line))?.trim() ?? '')?.[1] ?? null
+}
+
 /** This project's own layout: undistorted images by frame, one model for all. */
 export async function readClipStreamFolder(reading: Reading): Promise<Capture> {
   const { folder, calibrations } = await readCalibrations(reading, plain)

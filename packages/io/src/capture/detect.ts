@@ -1,6 +1,6 @@
-import { extension } from '../vfs/path.js'
+import { extension, normalizePath } from '../vfs/path.js'
 import type { Vfs } from '../vfs/vfs.js'
-import { findModel, modelPlaces } from './colmap.js'
+import { findModel, firstImage, modelPlaces } from './colmap.js'
 import { Reading } from './finish.js'
 import { findMedia } from './media.js'
 import type { CaptureKind } from './types.js'
@@ -66,10 +66,12 @@ async function findAll(reading: Reading): Promise<Found[]> {
     const first = frames[0]
     const undistorted = first !== undefined && (await folders.images(`${first}/images`)).length > 0
     const own = (await findModel(reading, ['sparse/0', 'sparse'])) !== null
+    const image = await firstImage(reading, model)
+    const still = !video && image !== null && isPath(image) && (await folders.hasFile(`images/${image}`))
     if (undistorted && own) add('clip-stream', `${frames.length} folders frame*/images and a model in ${model}`, model)
+    else if (still) add('colmap', `images/ and a model in ${model}`, model)
     else if (media.length > 0) add('colmap-videos', `${what} and a model in ${model}`, model)
-    else if ((await folders.images('images')).length > 0 || (await folders.hasFolder('images')))
-      add('colmap', `images/ and a model in ${model}`, model)
+    else if (await folders.hasFolder('images')) add('colmap', `images/ and a model in ${model}`, model)
   }
   if (await folders.hasFile('train_meta.json')) add('panoptic', 'train_meta.json', 'train_meta.json')
   if (await folders.hasFile('transforms.json')) add('nerfstudio', 'transforms.json', 'transforms.json')
@@ -88,4 +90,14 @@ async function findAll(reading: Reading): Promise<Found[]> {
   }
   if (media.length > 0) add(video ? 'videos' : 'images', `${what} and no calibration`, null)
   return found
+}
+
+/** Whether a name out of a file may be looked for. */
+function isPath(name: string): boolean {
+  try {
+    normalizePath(name)
+    return true
+  } catch {
+    return false
+  }
 }

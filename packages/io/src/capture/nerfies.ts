@@ -39,7 +39,7 @@ export async function readNerfies(reading: Reading): Promise<Capture> {
     shots.push({
       path,
       time: entry.either('warp_id', 'time_id', 'appearance_id').whole(),
-      camera: String(entry.get('camera_id').numberOr(0)),
+      camera: `cam${entry.get('camera_id').numberOr(0)}`,
       mask: await reading.mask(path),
       calibration,
       test: forTest,
@@ -50,14 +50,9 @@ export async function readNerfies(reading: Reading): Promise<Capture> {
   if (unused > 0)
     reading.findings.note('left-out', `dataset.json: ${unused} ids are neither for training nor for testing`)
   const scene = (await folders.hasFile('scene.json')) ? await readJson(vfs, 'scene.json') : null
-  const grouped = groupShots(shots)
   return finishCapture(reading, {
     kind: 'nerfies',
-    ...grouped,
-    cameras: grouped.cameras.map((camera) => ({
-      ...camera,
-      name: /^\d+$/.test(camera.name) ? `cam${camera.name}` : camera.name,
-    })),
+    ...groupShots(shots),
     clouds: await findClouds(reading),
     ...(scene && {
       scene: {
