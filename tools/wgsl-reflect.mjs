@@ -1,8 +1,8 @@
 // What a host must know of a WGSL module: entries, the variables that each reaches, and the layout of uniform structs.
 //
-// Only declarations are parsed. A function reaches what its body and the functions called in it name; a local of the
-// same name as a binding counts as that binding, so names must differ. Expressions are looked at for array lengths and
-// workgroup sizes alone. ./wgsl-check.mjs holds the result against a WebGPU implementation.
+// Only declarations are parsed. A function reaches what its body and the functions called in it name, but for its own
+// parameters and locals. Expressions are looked at for array lengths and workgroup sizes alone. ./wgsl-check.mjs holds the
+// result against a WebGPU implementation.
 
 /**
  * @typedef {{ name: string, args: string[] }} Attribute
@@ -223,9 +223,12 @@ class Module {
   /** @param {Reader} reader @param {readonly Attribute[]} attributes */
   function(reader, attributes) {
     const name = reader.take()
-    const head = [...reader.between('(', ')'), ...reader.until(['{'])]
+    const parameters = reader.between('(', ')')
+    const whole = [...parameters, ...reader.until(['{']), ...reader.between('{', '}')]
+    const own = localsOf(parameters, whole)
     const size = attributes.find((attribute) => attribute.name === 'workgroup_size')?.args ?? []
-    this.functions.set(name, [...head, ...reader.between('{', '}'), ...size.flatMap((text) => text.split(' '))])
+    const named = whole.filter((token, i) => !own.has(token) && whole[i - 1] !== '.')
+    this.functions.set(name, [...named, ...size.flatMap((text) => text.split(' '))])
     if (attributes.some((attribute) => attribute.name === 'compute')) this.entries.push({ name, size })
   }
 
@@ -269,7 +272,7 @@ class Module {
     const reached = new Set([entry])
     for (const name of reached) {
       const body = this.functions.get(name) ?? this.constants.get(name) ?? []
-      for (const [i, token] of body.entries()) if (/^[A-Za-z_]/.test(token) && body[i - 1] !== '.') reached.add(token)
+      for (const token of body) if (/^[A-Za-z_]/.test(token)) reached.add(token)
       for (const { type } of this.structs.get(name) ?? []) for (const inner of namesOf(type)) reached.add(inner)
     }
     return reached
@@ -401,6 +404,17 @@ class Module {
     const value = sum()
     return at === tokens.length && Number.isInteger(value) ? value : undefined
   }
+}
+
+/** Names that a function declares. @param {readonly string[]} parameters @param {readonly string[]} whole */
+function localsOf(parameters, whole) {
+  const own = new Set(parameters.filter((_, i) => parameters[i + 1] === ':'))
+  for (const [i, token] of whole.entries()) {
+    if (!['let', 'var', 'const'].includes(token)) continue
+    const name = whole[i + 1] === '<' ? whole[whole.indexOf('>', i) + 1] : whole[i + 1]
+    if (name !== undefined) own.add(name)
+  }
+  return own
 }
 
 /** @param {Reader} reader @returns {Member[]} */
