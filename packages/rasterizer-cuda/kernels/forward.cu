@@ -1,7 +1,8 @@
 // Blends the splats of each tile front to back.
 //
 // A block is a tile, a lane two pixels (batch.cuh); what is blended stays in registers. A warp stops when its pixels are
-// finished, the block when all warps are. Deterministic.
+// finished, the block when all warps are. Deterministic. `forward` writes all that a backward pass and its callers want,
+// `draw` the image alone, which has the same bytes.
 // Shared memory: 12.1 KiB. Floor: a quarter that a splat meets costs a warp about 55 instructions, of which 12 are FMAs
 // a pixel; 48 bytes a pair come from L2 and 28 bytes a pixel go out. A million splats at 1352x1014 have about 3 million
 // such quarters before tiles end: 0.2 ms at one instruction a cycle and scheduler of an H100.
@@ -9,6 +10,8 @@
 
 namespace {
 
+/// WHOLE: also depth, and where the last splat was.
+template <bool WHOLE>
 struct Pixel {
   float T = 1.0f, red = 0.0f, green = 0.0f, blue = 0.0f, depth = 0.0f;
   /// Splats with a lower level are skipped: all of them once the pixel is finished.
@@ -31,8 +34,10 @@ struct Pixel {
         red = fmaf(weight, color.x, red);
         green = fmaf(weight, color.y, green);
         blue = fmaf(weight, color.z, blue);
-        depth = fmaf(weight, splatDepth, depth);
-        last = next;
+        if constexpr (WHOLE) {
+          depth = fmaf(weight, splatDepth, depth);
+          last = next;
+        }
       }
     }
   }
@@ -40,16 +45,12 @@ struct Pixel {
   __device__ __forceinline__ bool finished() const { return levelMin == INFINITY; }
 };
 
-}  // namespace
-
-/// records // [G, 12]; radii, order // [G]; ranges // [tiles, 2]; values // [capacity]; image // [H, W, 3];
-/// alphas, depths, transmittances, lasts // [H, W]
-extern "C" __global__ void __launch_bounds__(BATCH, 8) forward(
-    const Parameters* __restrict__ parameters, const float4* __restrict__ records, const int* __restrict__ radii,
-    const uint32_t* __restrict__ order, const uint2* __restrict__ ranges, const uint32_t* __restrict__ values,
-    uint32_t capacity, const Counters* __restrict__ counters, float* __restrict__ image, float* __restrict__ alphas,
-    float* __restrict__ depths, float* __restrict__ transmittances, uint32_t* __restrict__ lasts) {
-  __shared__ Batches batches;
+/// The pointers behind `image` are looked at where WHOLE says so.
+template <bool WHOLE>
+__device__ __forceinline__ void blendTile(
+    Batches& batches, const Parameters* parameters, const float4* records, const int* radii, const uint32_t* order,
+    const uint2* ranges, const uint32_t* values, uint32_t capacity, const Counters* counters, float* image,
+    float* alphas, float* depths, float* transmittances, uint32_t* lasts) {
   const Parameters& camera = *parameters;
   const int tileColumn = static_cast<int>(blockIdx.x) % camera.tilesX;
   const int tileRow = static_cast<int>(blockIdx.x) / camera.tilesX;
@@ -60,7 +61,7 @@ extern "C" __global__ void __launch_bounds__(BATCH, 8) forward(
   const float y = static_cast<float>(row);
   const float alphaMax = camera.alphaMax;
   const float transmittanceMin = camera.transmittanceMin;
-  Pixel upper, lower;
+  Pixel<WHOLE> upper, lower;
   upper.levelMin = column < camera.width && row < camera.height ? camera.levelMin : INFINITY;
   lower.levelMin = column < camera.width && row + SECOND_ROW < camera.height ? camera.levelMin : INFINITY;
 
@@ -114,16 +115,44 @@ extern "C" __global__ void __launch_bounds__(BATCH, 8) forward(
 
   #pragma unroll
   for (int k = 0; k < 2; k++) {
-    const Pixel& pixel = k == 0 ? upper : lower;
+    const Pixel<WHOLE>& pixel = k == 0 ? upper : lower;
     const int pixelY = row + SECOND_ROW * k;
     if (column >= camera.width || pixelY >= camera.height) continue;
     const size_t at = static_cast<size_t>(pixelY) * camera.width + column;
     image[3 * at] = fmaf(pixel.T, camera.background[0], pixel.red);
     image[3 * at + 1] = fmaf(pixel.T, camera.background[1], pixel.green);
     image[3 * at + 2] = fmaf(pixel.T, camera.background[2], pixel.blue);
-    alphas[at] = 1.0f - pixel.T;
-    depths[at] = pixel.depth;
-    transmittances[at] = pixel.T;
-    lasts[at] = pixel.last;
+    if constexpr (WHOLE) {
+      alphas[at] = 1.0f - pixel.T;
+      depths[at] = pixel.depth;
+      transmittances[at] = pixel.T;
+      lasts[at] = pixel.last;
+    }
   }
+}
+
+}  // namespace
+
+/// records // [G, 12]; radii, order // [G]; ranges // [tiles, 2]; values // [capacity]; image // [H, W, 3];
+/// alphas, depths, transmittances, lasts // [H, W]
+extern "C" __global__ void __launch_bounds__(BATCH, 8) forward(
+    const Parameters* __restrict__ parameters, const float4* __restrict__ records, const int* __restrict__ radii,
+    const uint32_t* __restrict__ order, const uint2* __restrict__ ranges, const uint32_t* __restrict__ values,
+    uint32_t capacity, const Counters* __restrict__ counters, float* __restrict__ image, float* __restrict__ alphas,
+    float* __restrict__ depths, float* __restrict__ transmittances, uint32_t* __restrict__ lasts) {
+  __shared__ Batches batches;
+  blendTile<true>(
+      batches, parameters, records, radii, order, ranges, values, capacity, counters, image, alphas, depths,
+      transmittances, lasts);
+}
+
+/// As `forward`.
+extern "C" __global__ void __launch_bounds__(BATCH, 8) draw(
+    const Parameters* __restrict__ parameters, const float4* __restrict__ records, const int* __restrict__ radii,
+    const uint32_t* __restrict__ order, const uint2* __restrict__ ranges, const uint32_t* __restrict__ values,
+    uint32_t capacity, const Counters* __restrict__ counters, float* __restrict__ image) {
+  __shared__ Batches batches;
+  blendTile<false>(
+      batches, parameters, records, radii, order, ranges, values, capacity, counters, image, nullptr, nullptr, nullptr,
+      nullptr);
 }

@@ -10,17 +10,17 @@ import {
   type RasterOutputGradients,
   type RasterResult,
 } from '@clipgstream/rasterizer'
-import { ArgumentError, check, type DType, type Shape, type Tensor } from '@clipgstream/tensor'
+import { ArgumentError, check, type DType, type Tensor } from '@clipgstream/tensor'
 import { CaptureError, type CudaDevice, type CudaPrimitives, createCudaPrimitives } from '@clipgstream/tensor/cuda'
-import { PairCapacity } from './capacity.js'
+import { CudaCanvas } from './canvas.js'
+import { PairCapacity, pairsOf } from './capacity.js'
 import { type Kernels, loadKernels } from './kernels.js'
-import { counterWords, depthBits, gradientWords, parameterBytes, parametersOf, recordWords, tilesOf } from './layout.js'
+import { counterWords, gradientWords, parameterBytes, parametersOf, recordWords, tilesOf } from './layout.js'
+import { block, drawBlock, type Empty, Passes } from './passes.js'
 import { CudaView } from './view.js'
 
-/** Threads of a block of the kernels over Gaussians and pairs; of those that draw. */
-const block = 256
-const drawBlock = 128
 const black: Background = [0, 0, 0]
+const anyView = { fx: 1, fy: 1, cx: 0, cy: 0, worldToCamera: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0] }
 
 /**
  * The binding of the CUDA kernels. One rasterizer can be used for any number of images and views.
@@ -32,10 +32,11 @@ const black: Background = [0, 0, 0]
  * is ever wrong or has to be repeated, and `overflows` says how often it was slow.
  *
  * A pass can be captured in a graph with a CudaView. A graph keeps the capacity it was captured with, and counts do not
- * come back by themselves: call `observe` from time to time, and capture again when `overflows` has grown.
+ * come back by themselves: call `observe` from time to time, and capture again when the result `isOutdated`.
  */
 export class CudaRasterizer implements Rasterizer {
   readonly #capacity = new PairCapacity()
+  readonly #passes: Passes
   readonly #fixedCapacity: number | undefined
   #observing = false
 
@@ -43,9 +44,10 @@ export class CudaRasterizer implements Rasterizer {
     readonly device: CudaDevice,
     readonly config: RasterizerConfig,
     private readonly kernels: Kernels,
-    private readonly primitives: CudaPrimitives,
+    primitives: CudaPrimitives,
     fixedCapacity: number | undefined,
   ) {
+    this.#passes = new Passes(device, kernels, primitives)
     this.#fixedCapacity = fixedCapacity
   }
 
@@ -69,6 +71,12 @@ export class CudaRasterizer implements Rasterizer {
     return new CudaView(this.device, this.config, view, background)
   }
 
+  createCanvas(inputs: RasterInputs, size: { width: number; height: number }, background = black): CudaCanvas {
+    const gaussians = checkForward(this.device, inputs, { ...anyView, ...size }, background)
+    const view = this.createView({ ...anyView, ...size }, background)
+    return new CudaCanvas(this.device, this.kernels.draw, this.#passes, inputs, gaussians, view, background)
+  }
+
   /** The background of a CudaView is its own. */
   forward(inputs: RasterInputs, view: View, background?: Background): RasterResult {
     const { device, kernels } = this
@@ -84,10 +92,11 @@ export class CudaRasterizer implements Rasterizer {
       const radii = empty([gaussians], 'i32', 'radii')
       const parameters =
         view instanceof CudaView ? view.parameters : from(parametersOf(view, this.config, background ?? black))
-      const projected = this.#project(empty, parameters, inputs, gaussians, radii)
-      const { records, order, tiles, counters } = projected
+      const counters = empty([counterWords], 'u32', 'counters')
+      const projected = this.#passes.project(empty, parameters, inputs, gaussians, radii, counters)
+      const { records, order, tiles } = projected
       const capacity = this.#fixedCapacity ?? this.#capacity.next(gaussians)
-      const { values, ranges } = this.#list(empty, parameters, projected, radii, gaussians, capacity, view)
+      const { values, ranges } = this.#passes.list(empty, parameters, projected, radii, capacity, view)
       const transmittances = empty([height, width], 'f32', 'transmittances')
       const lasts = empty([height, width], 'u32', 'last splats')
       device.launch(
@@ -141,15 +150,22 @@ export class CudaRasterizer implements Rasterizer {
 
   /** Waits for a pass and learns from it how large the lists must be. Returns its pairs. */
   async observe(result: RasterResult): Promise<number> {
-    const counters = result.saved[1]
+    const [, counters] = result.saved
     const values = result.saved[6]
     if (!counters || !values) {
       throw new ArgumentError('rasterizer.observe', 'result.saved', result.saved.length, 'what forward returned')
     }
-    const [low = 0, high = 0] = await this.device.read(counters)
-    const pairs = low + high * 2 ** 32
+    const pairs = pairsOf(await this.device.read(counters))
     this.#capacity.learn(pairs, values.size)
     return pairs
+  }
+
+  /** Whether a pass on as many Gaussians would have much longer or shorter lists now: a graph is worth capturing again. */
+  isOutdated(result: RasterResult): boolean {
+    const values = result.saved[6]
+    if (!values || this.#fixedCapacity !== undefined) return false
+    const next = this.#capacity.next(result.radii.size)
+    return next > 1.15 * values.size || next < 0.6 * values.size
   }
 
   #observeLater(result: RasterResult): void {
@@ -161,65 +177,6 @@ export class CudaRasterizer implements Rasterizer {
     this.observe(result).then(done, (error: unknown) => {
       if (error instanceof CaptureError) done()
     })
-  }
-
-  /** Records of the visible splats, and all Gaussians in depth order. */
-  #project(empty: Empty, parameters: Tensor, inputs: RasterInputs, gaussians: number, radii: Tensor<'i32'>): Projected {
-    const { device, kernels } = this
-    const counters = empty([counterWords], 'u32', 'counters')
-    const records = empty([gaussians, recordWords], 'f32', 'projected Gaussians')
-    const order = empty([gaussians], 'u32', 'depth order')
-    const tiles = empty([gaussians], 'u32', 'tiles of Gaussians')
-    using keys = device.empty([gaussians], 'u32', 'depths')
-    using indices = device.empty([gaussians], 'u32', 'indices')
-    using sortedKeys = device.empty([gaussians], 'u32', 'sorted depths')
-    device.fill(counters, 0)
-    device.launch(
-      kernels.project,
-      { grid: Math.ceil(gaussians / block), block },
-      ...[parameters, inputs.means, inputs.quats, inputs.scales, inputs.opacities, inputs.colors],
-      ...[inputs.count ?? null, gaussians, records, radii, keys, indices, tiles, counters],
-    )
-    const sorted = { keys: sortedKeys, values: order }
-    this.primitives.sortPairsInto({ keys, values: indices }, sorted, { endBit: depthBits })
-    return { records, order, tiles, counters }
-  }
-
-  /** The splats of each tile, nearest first. */
-  #list(
-    empty: Empty,
-    parameters: Tensor,
-    { records, order, tiles, counters }: Projected,
-    radii: Tensor<'i32'>,
-    gaussians: number,
-    capacity: number,
-    view: View,
-  ): { values: Tensor<'u32'>; ranges: Tensor<'u32'> } {
-    const { device, kernels, primitives } = this
-    const { tiles: tileCount, tileBits } = tilesOf(view)
-    const values = empty([capacity], 'u32', 'splats of tiles')
-    const ranges = empty([tileCount, 2], 'u32', 'tile ranges')
-    using counts = device.empty([gaussians], 'u32', 'tiles in depth order')
-    using offsets = device.empty([gaussians + 1], 'u32', 'first pairs')
-    using keys = device.empty([capacity], 'u32', 'tiles of pairs')
-    using unsorted = device.empty([capacity], 'u32', 'splats of pairs')
-    using sortedKeys = device.empty([capacity], 'u32', 'sorted tiles')
-    const grid = Math.ceil(gaussians / block)
-    device.launch(kernels.countInOrder, { grid, block }, order, tiles, gaussians, counts)
-    primitives.exclusiveScanInto(counts, offsets)
-    device.launch(
-      kernels.listPairs,
-      { grid: Math.max(1, grid), block },
-      ...[parameters, records, radii, order, offsets, gaussians, capacity, counters, keys, unsorted],
-    )
-    primitives.sortPairsInto({ keys, values: unsorted }, { keys: sortedKeys, values }, { endBit: tileBits })
-    device.fill(ranges, 0)
-    device.launch(
-      kernels.rangeTiles,
-      { grid: Math.ceil(capacity / block), block },
-      ...[sortedKeys, capacity, counters, ranges],
-    )
-    return { values, ranges }
   }
 
   #saved(result: RasterResult, view: View, gaussians: number) {
@@ -264,12 +221,3 @@ export class CudaRasterizer implements Rasterizer {
     }
   }
 }
-
-interface Projected {
-  records: Tensor<'f32'>
-  order: Tensor<'u32'>
-  tiles: Tensor<'u32'>
-  counters: Tensor<'u32'>
-}
-
-type Empty = <D extends DType>(shape: Shape, dtype: D, name: string) => Tensor<D>

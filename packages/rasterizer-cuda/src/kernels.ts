@@ -4,7 +4,7 @@ import type { CudaDevice, CudaKernel } from '@clipgstream/tensor/cuda'
 const signatures = {
   project: { project: 'pppppppupppppp' },
   lists: { countInOrder: 'ppup', listPairs: 'pppppuuppp', rangeTiles: 'pupp' },
-  forward: { forward: 'ppppppupppppp' },
+  forward: { forward: 'ppppppupppppp', draw: 'ppppppupp' },
   backward: { backward: 'ppppppuppppppp' },
   gradients: { gradients: 'pppppupppppppp' },
 } as const

@@ -115,6 +115,65 @@ describe.skipIf(missing)('cuda', () => {
     expect(() => rasterizer.forward(inputs, view, [0, 0, 0])).toThrow('set in the CudaView')
   })
 
+  describe.each(['exact', 'three-sigma'] as const)('a canvas, extent %s', (extent) => {
+    const background = [0.2, 0.4, 0.6] as const
+    const views = [frontView(150, 90), obliqueView(150, 90), { ...frontView(150, 90), cx: 20 }]
+
+    /** Lets counts come back. */
+    const settle = async () => {
+      await device.synchronize()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+
+    it('draws what forward draws, before and after it is captured', async () => {
+      using _ = device.scope()
+      const rasterizer = await CudaRasterizer.create(device, rasterizerConfig({ extent }))
+      const inputs = upload(device, randomScene(createRandom(8), 3000, 150, 90, 0.08))
+      const expected: Float32Array[] = []
+      for (const view of views) expected.push(await rasterizer.forward(inputs, view, background).image.read())
+      using canvas = rasterizer.createCanvas(inputs, { width: 150, height: 90 }, background)
+      for (let round = 0; round < 3; round++) {
+        for (const [i, view] of views.entries()) {
+          canvas.draw(view)
+          expect(await canvas.image.read(), `view ${i} in round ${round}`).toEqual(expected[i])
+        }
+        await settle()
+      }
+      expect(() => canvas.draw(frontView(151, 90))).toThrow('150x90')
+    })
+
+    it('is captured again when a view needs longer lists', async () => {
+      using _ = device.scope()
+      const rasterizer = await CudaRasterizer.create(device, rasterizerConfig({ extent }))
+      // From afar each Gaussian meets few of the 1200 tiles, from near nearly all.
+      const near = frontView(640, 480)
+      const far = { ...near, fx: near.fx / 50, fy: near.fy / 50 }
+      const inputs = upload(device, randomScene(createRandom(9), 2000, 640, 480, 0.5))
+      const expected = await rasterizer.forward(inputs, near).image.read()
+      using canvas = rasterizer.createCanvas(inputs, { width: 640, height: 480 })
+      canvas.draw(far)
+      await settle()
+      for (let i = 0; i < 3; i++) {
+        canvas.draw(near)
+        expect(await canvas.image.read()).toEqual(expected)
+        await settle()
+      }
+      expect(canvas.overflows).toBe(1)
+    })
+
+    it('draws nothing of no Gaussians', async () => {
+      using _ = device.scope()
+      const rasterizer = await CudaRasterizer.create(device, rasterizerConfig({ extent }))
+      const inputs = upload(device, sceneOf())
+      using canvas = rasterizer.createCanvas(inputs, { width: 20, height: 20 }, [1, 0.5, 0])
+      for (let i = 0; i < 3; i++) {
+        canvas.draw(frontView(20, 20))
+        expect((await canvas.image.read()).slice(0, 3)).toEqual(Float32Array.of(1, 0.5, 0))
+        await settle()
+      }
+    })
+  })
+
   describe.each(['exact', 'three-sigma'] as const)('bad values, extent %s', (extent) => {
     const config = { extent }
     const view = frontView(40, 24)

@@ -59,6 +59,14 @@ export interface RasterGradients {
 /** RGB behind everything. */
 export type Background = readonly [number, number, number]
 
+/** Draws views of Gaussians that stay as they are, again and again, into the same image. No gradients. */
+export interface Canvas extends Disposable {
+  /** [H, W, 3] what the last `draw` drew; not clamped. It belongs to the canvas. */
+  readonly image: Tensor<'f32'>
+  /** Enqueues the drawing of `view`, which has the size of the canvas. The image is that of `forward`. */
+  draw(view: View): void
+}
+
 /**
  * Splats anisotropic 3D Gaussians front to back (Kerbl et al. 2023; projection after Zwicker et al. 2002).
  *
@@ -102,6 +110,11 @@ export interface Rasterizer {
     vOutputs: RasterOutputGradients,
     background?: Background,
   ): RasterGradients
+  /**
+   * A canvas, from backends that draw faster when they know that nothing but the view changes. `inputs` must outlive it.
+   * Its tensors belong to the scope that is open now.
+   */
+  createCanvas?(inputs: RasterInputs, size: { width: number; height: number }, background?: Background): Canvas
 }
 
 /** Every backend package exports one, by the name `createRasterizer`. Options that are left out have their defaults. */

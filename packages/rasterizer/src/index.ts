@@ -2,6 +2,7 @@ export { checkBackward, checkForward, maxImageSide } from './check.js'
 export { defaultRasterizerConfig, rasterizerConfig } from './config.js'
 export type {
   Background,
+  Canvas,
   RasterGradients,
   RasterInputs,
   Rasterizer,

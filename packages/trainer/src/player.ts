@@ -2,7 +2,9 @@ import type { View } from '@clipgstream/camera'
 import type { Gaussians } from '@clipgstream/gaussians'
 import type { GaussianCloud, Vfs } from '@clipgstream/io'
 import { type ColorAffine, createColorAffine } from '@clipgstream/losses'
+import type { Canvas } from '@clipgstream/rasterizer'
 import { ArgumentError, type Device, type Tensor } from '@clipgstream/tensor'
+import { type CanvasSize, createCanvas } from './canvas.js'
 import { timeOf } from './clips.js'
 import { ClipStreamError } from './errors.js'
 import { allVisible, decodeFrame } from './forward.js'
@@ -30,6 +32,13 @@ export interface RenderedView extends Disposable {
   alpha: Tensor<'f32'> // [H, W]
   /** Sum of weight times camera z; divide by alpha for the expected depth. */
   depth: Tensor<'f32'> // [H, W]
+}
+
+/** Draws views of one frame, which stays decoded on the device until the canvas is disposed. */
+export interface FrameCanvas extends Canvas {
+  readonly frame: number
+  /** Of the frame, seen or not. */
+  readonly gaussians: number
 }
 
 /**
@@ -119,6 +128,28 @@ export class ClipPlayer implements Disposable {
         depth: result.depth,
         [Symbol.dispose]() {
           for (const tensor of kept) tensor.dispose()
+        },
+      }
+    })
+  }
+
+  /**
+   * Decodes a frame once, to draw many views of it over the stream's background: the fast way on devices whose rasterizer
+   * has a canvas of its own. Images are those of a player with `cachedFrames`.
+   */
+  createCanvas(frame: number, size: CanvasSize): Promise<FrameCanvas> {
+    return this.#exclusive(async () => {
+      const { model, operators, entry } = await this.#clipOf(frame)
+      const gaussians = this.#decodeAll(operators, model, this.#timeOf(frame, entry))
+      const canvas = createCanvas(operators.rasterizer, gaussians, size, this.manifest.config.rasterizer.background)
+      return {
+        frame,
+        gaussians: gaussians.opacities.size,
+        image: canvas.image,
+        draw: (view) => canvas.draw(view),
+        [Symbol.dispose]() {
+          canvas[Symbol.dispose]()
+          disposeGaussians(gaussians)
         },
       }
     })

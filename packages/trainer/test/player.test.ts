@@ -82,6 +82,31 @@ describe('a player', () => {
     expect(device.bytesInUse).toBe(before)
   })
 
+  it('draws views of a frame that stays decoded on a canvas', async () => {
+    const { run, data } = await trained()
+    const before = device.bytesInUse
+    const views = data.cameras.slice(0, 3).map(({ view }) => view)
+    {
+      using player = await openClipStream(run, device)
+      using cached = await openClipStream(run, device, { cachedFrames: 1 })
+      using canvas = await player.createCanvas(1, { width: 32, height: 24 })
+      expect(canvas).toMatchObject({ frame: 1, gaussians: 120 })
+      // The clip may be replaced meanwhile.
+      await pixels(player, views[0]!, 4)
+      for (const view of views) {
+        canvas.draw(view)
+        expect(await canvas.image.read()).toEqual(await pixels(cached, view, 1))
+      }
+      expect(() => canvas.draw({ ...views[0]!, width: 31 })).toThrowErrorMatchingInlineSnapshot(
+        `[ArgumentError: canvas.draw: size of the view must be 32x24, as that of the canvas, got 31x24]`,
+      )
+      canvas[Symbol.dispose]()
+      expect(() => canvas.draw(views[0]!)).toThrow('disposed')
+      await expect(player.createCanvas(5, { width: 32, height: 24 })).rejects.toThrow('0 to 2, 3 to 4, got 5')
+    }
+    expect(device.bytesInUse).toBe(before)
+  })
+
   it('answers requests that are made at once', async () => {
     const { run, data } = await trained()
     using player = await openClipStream(run, device)
