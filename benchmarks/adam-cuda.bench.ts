@@ -86,7 +86,8 @@ async function many(device: CudaDevice, effort: Effort): Promise<Row[]> {
     device,
     {
       work: () => {
-        for (const { parameter, gradient, state, settings } of groups) adam.step(parameter, gradient, state, settings)
+        for (const { parameter, gradient, state, settings } of groups)
+          adam.step(parameter, gradient, state, { ...usual, ...settings })
       },
     },
     effort,

@@ -17,6 +17,7 @@ import {
   timeOf,
   trainingData,
   trainStep,
+  uploadExample,
 } from '@clipgstream/trainer'
 import { type Benchmark, compareTimes, type Row } from './bench.js'
 import { withThreads } from './threads.js'
@@ -86,23 +87,32 @@ async function createTrainer(device: WasmDevice, config: Config, data: TrainingD
   const { width, height } = data.cameras[0]!.view
   if (!clip) throw new Error('court-mini has no clip')
   const target = device.empty([height, width, 3], 'u8', 'photograph')
-  const sampler = createSampler({ seed: 0, clip: 0, cameras: cameras.length, frames: clip, repeatLast: false })
+  const sampler = createSampler({
+    seed: 0,
+    clip: 0,
+    cameras: cameras.length,
+    frames: clip,
+    viewsPerStep: 1,
+    repeatLast: false,
+  })
   let iteration = 0
   const history: CallTimes[] = []
   return {
     /** Loads the photograph, which training does ahead. */
     async prepare() {
-      const { camera, frame } = sampler.at(iteration)
-      device.write(target, await data.image(data.cameras.indexOf(cameras[camera]!), frame))
+      const { frame, cameras: chosen } = sampler.at(iteration)
+      device.write(target, await data.image(data.cameras.indexOf(cameras[chosen[0]!]!), frame))
     },
     work() {
       calls.clear()
       const started = performance.now()
-      const { camera, frame } = sampler.at(iteration)
-      const { view } = cameras[camera]!
+      const { frame, cameras: chosen } = sampler.at(iteration)
+      const colorRow = chosen[0]!
       using _ = device.scope()
       const time = timeOf(frame, clip, config.clips, 'training')
-      trainStep(operators, config, model, optimizer, { view, time, colorRow: camera, target }, iteration++)
+      const example = { time, shots: [{ view: cameras[colorRow]!.view, colorRow, target }] }
+      const inputs = uploadExample(device, example, config.rasterizer.background)
+      trainStep(operators, config, model, optimizer, inputs, iteration++)
       const inOperators = [...calls.values()].reduce((sum, part) => sum + part, 0)
       history.push(new Map([...calls, ['between operators', performance.now() - started - inOperators]]))
     },

@@ -96,6 +96,11 @@ export const samplingConfig = z.strictObject({
   seed: z.int().nonnegative(),
   /** Train the last view of each epoch twice, as the original does. */
   repeatLastView: z.boolean(),
+  /**
+   * Cameras that a step draws, all of one frame, which is decoded once for all; the loss is their mean. Iterations stay what
+   * `optimizer.iterations` says, each on so many photographs; rates stay too.
+   */
+  viewsPerStep: count.default(1),
   /** Images are divided by this factor. */
   downsample: z.number().min(1),
   /** `floored` cuts focal lengths to whole pixels, as the original does. */
@@ -153,6 +158,14 @@ export const checkpointingConfig = z.strictObject({
   evaluateAt: z.array(count),
 })
 
+/** How steps are run. Nothing here changes what is learned but by rounding, so that a run may go on with other values. */
+export const executionConfig = z.strictObject({
+  /** On cuda, repeat captured steps instead of launching their kernels one by one. */
+  graph: z.boolean(),
+  /** Bytes of the device for photographs that stay there; null takes half of what is free on cuda, and none elsewhere. */
+  imageBytes: z.int().nonnegative().nullable(),
+})
+
 /** Parts of the method left out, for comparison. */
 export const ablationConfig = z.strictObject({
   residualAnchors: z.boolean(),
@@ -174,6 +187,7 @@ export const configSchema = z
     growth: growthConfig,
     colorCompensation: colorCompensationConfig,
     checkpointing: checkpointingConfig,
+    execution: executionConfig.default({ graph: true, imageBytes: null }),
     ablation: ablationConfig,
   })
   .refine((c) => c.decoders.combination !== 'add' || c.decoders.staticFeatures === c.field.features, {

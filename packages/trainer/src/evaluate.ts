@@ -31,6 +31,7 @@ export async function evaluateClip(
     const fit = config.colorCompensation.enabled ? new ColorFit() : null
     const kept: { image: Float32Array; target: Uint8Array }[] = []
     for (let frame = clip.start; frame < clip.end; frame++) {
+      if (frame + 1 < clip.end) targets.prefetch([{ camera: index, frame: frame + 1 }])
       const photograph = await targets.load(index, frame)
       using _scope = operators.device.scope()
       const time = timeOf(frame, clip, config.clips, 'rendering')

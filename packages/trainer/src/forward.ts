@@ -18,13 +18,16 @@ export interface DecodedFrame {
   gaussians: Gaussians
 }
 
-/** Gaussians of the `visible` anchors at `time`; `keep` what a backward pass needs. Tensors belong to the open scope. */
+/**
+ * Gaussians of the `visible` anchors at `time`, which may lie on the device // [1]; `keep` what a backward pass needs.
+ * Tensors belong to the open scope.
+ */
 export function decodeFrame(
   { anchors, grid, fieldNet, decoders }: SceneOperators,
   model: ClipModel,
   how: FeatureCombination,
   visible: VisibleAnchors,
-  time: number,
+  time: number | Tensor<'f32'>,
   keep: Keep,
 ): DecodedFrame {
   const { count } = visible

@@ -35,6 +35,9 @@ export interface GrowthRound {
 export function grow(config: Config, state: ClipState, data: GrowthData, iteration: number): GrowthRound {
   const { gradientThreshold, successThreshold, interval, voxelSize, depth, pruneOpacity } = config.growth
   const { inherited, own } = state
+  // Each view of a step is counted, and has its share of the loss.
+  const { viewsPerStep } = config.sampling
+  const views = viewsPerStep * interval
   const inheritedRows = inherited.positions.length / 3
   const grown = growAnchors(
     {
@@ -43,8 +46,8 @@ export function grow(config: Config, state: ClipState, data: GrowthData, iterati
     },
     data,
     {
-      gradientThreshold,
-      minCount: interval * successThreshold * 0.5,
+      gradientThreshold: gradientThreshold / viewsPerStep,
+      minCount: views * successThreshold * 0.5,
       cellSize: 100 * voxelSize,
       depths: depth,
       random: createRandom(seedFor('growth', config.sampling.seed, state.clip, iteration)),
@@ -52,7 +55,7 @@ export function grow(config: Config, state: ClipState, data: GrowthData, iterati
   )
   const keep = pruneAnchors(data, {
     minOpacity: pruneOpacity,
-    minVisits: interval * successThreshold,
+    minVisits: views * successThreshold,
     firstRow: inheritedRows,
   })
   const keptOwn = keep.filter((row) => row >= inheritedRows).map((row) => row - inheritedRows)

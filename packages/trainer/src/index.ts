@@ -33,6 +33,7 @@ export { applyColorMap, ColorFit } from './image-error.js'
 export { type ImportOptions, importOriginal } from './import-original.js'
 export type { ClipKind, Inheritance } from './initial.js'
 export { initialState, kindOf } from './initial.js'
+export { type Example, type Shot, type ShotInputs, type StepInputs, uploadExample } from './inputs.js'
 export { crc32c } from './logs/crc32c.js'
 export { type EventImage, type EventRecord, encodeEvent, encodeFileVersion } from './logs/tensorboard.js'
 export type { ClipModel, Field } from './model.js'
@@ -50,6 +51,7 @@ export { type ClipGradients, ClipOptimizer, type ParameterGroup } from './optimi
 export {
   ClipPlayer,
   disposeGaussians,
+  type FrameCanvas,
   openClipStream,
   type PlayerOptions,
   type RenderedView,
@@ -57,9 +59,9 @@ export {
 } from './player.js'
 export { type PresetName, preset, presetNames } from './presets.js'
 export { type ConfigSources, parseConfig, resolveConfig, settingNames } from './resolve-config.js'
-export { createSampler, type Sampler, type SamplerOptions, seedFor, type TrainingView } from './sampler.js'
+export { createSampler, type Sampler, type SamplerOptions, seedFor, type TrainingSample } from './sampler.js'
 export { type AnchorArrays, type ClipState, createModel, type HeadArrays, readState } from './state.js'
-export { type Example, lossAndGradient, type StepResult, trainStep } from './step.js'
+export { lossAndGradient, type ShotResult, type StepResult, trainStep } from './step.js'
 export { readClip, readReference } from './stream/clip-files.js'
 export {
   type ClipEntry,

@@ -63,6 +63,7 @@ const corrected: Config = {
   sampling: {
     seed: 0,
     repeatLastView: false,
+    viewsPerStep: 1,
     downsample: 1,
     focal: 'exact',
     principalPoint: 'exact',
@@ -84,6 +85,7 @@ const corrected: Config = {
   },
   colorCompensation: { enabled: false, rate: 0.001 },
   checkpointing: { every: 500, logEvery: 50, evaluateAt: [1000, 5000, 10000, 15000] },
+  execution: { graph: true, imageBytes: null },
   ablation: { residualAnchors: true, inheritDecoders: true, independentClips: false },
 }
 

@@ -1,4 +1,4 @@
-import type { Device, Scope, Tensor } from '@clipgstream/tensor'
+import type { Device, Tensor } from '@clipgstream/tensor'
 import type { Config } from './config.js'
 import { NonFiniteError } from './errors.js'
 import { mean } from './evaluate.js'
@@ -6,10 +6,18 @@ import type { StepEvent } from './events.js'
 import { psnrOf, squaredError } from './image-error.js'
 import type { ClipOptimizer } from './optimizer.js'
 import type { StepResult } from './step.js'
+import type { Keep } from './step-graphs.js'
 
 interface Terms {
-  terms: Tensor<'f32'>
+  terms: readonly Tensor<'f32'>[]
   volume: Tensor<'f32'>
+}
+
+interface Sample {
+  image: Tensor<'f32'>
+  visible: Tensor<'u32'>
+  gaussians: Tensor<'u32'>
+  target: Promise<Uint8Array>
 }
 
 /** What the steps since the last flush measured. */
@@ -26,8 +34,10 @@ export class Progress {
   /** Of the last step that was flushed. */
   lastLoss: number | null = null
   #pending: Terms[] = []
-  #last: { image: Tensor<'f32'>; visible: Tensor<'u32'>; gaussians: Tensor<'u32'>; target: Uint8Array } | null = null
+  #last: Sample | null = null
+  /** Steps whose events were made, and whose terms were read. */
   #stepped: number
+  #flushed: number
   #since = performance.now()
 
   constructor(
@@ -37,46 +47,50 @@ export class Progress {
     first: number,
   ) {
     this.#stepped = first
+    this.#flushed = first
   }
 
-  /** Keeps the step's terms beyond `scope`; with `target`, its image as well. */
-  add(scope: Scope, { terms, volume, image, visible, gaussians }: StepResult, target: Uint8Array | null): void {
-    this.#pending.push({ terms: scope.keep(terms), volume: scope.keep(volume) })
-    if (!target) return
+  /** Keeps the step's terms; with `target`, the first photograph, its image as well. */
+  add({ volume, visible, gaussians, shots }: StepResult, keep: Keep, target: Tensor<'u8'> | null): void {
+    this.#pending.push({ terms: shots.map(({ terms }) => keep(terms)), volume: keep(volume) })
+    const [shot] = shots
+    if (!target || !shot) return
+    const read = target.read()
+    // A failure is reported where it is waited for.
+    read.catch(() => {})
     this.#last = {
-      image: scope.keep(image),
-      visible: scope.keep(visible.count),
-      gaussians: scope.keep(gaussians.count),
-      target,
+      image: keep(shot.image),
+      visible: keep(visible.count),
+      gaussians: keep(gaussians.count),
+      target: read,
     }
   }
 
-  /** Reads what is pending. */
+  /** Reads what is pending. What is enqueued after the call does not change it. */
   async flush(): Promise<ProgressMeans> {
     const pending = this.#pending
+    const last = this.#last
+    const first = this.#flushed
     this.#pending = []
-    const read = await Promise.all(
-      pending.map(async ({ terms, volume }) => ({ terms: await terms.read(), volume: await volume.read() })),
+    this.#last = null
+    this.#flushed += pending.length
+    const numbers = pending.map(({ terms, volume }) =>
+      Promise.all([volume.read(), ...terms.map((tensor) => tensor.read())]),
     )
-    for (const { terms, volume } of pending) for (const tensor of [terms, volume]) tensor.dispose()
-    const losses = read.map(({ terms, volume }, i) => ({
-      iteration: this.#stepped + i + 1,
-      l1: terms[0] ?? Number.NaN,
-      ssim: terms[1] ?? Number.NaN,
+    const sample = last && Promise.all([last.image.read(), last.visible.read(), last.gaussians.read(), last.target])
+    for (const { terms, volume } of pending) for (const tensor of [...terms, volume]) tensor.dispose()
+    if (last) for (const tensor of [last.image, last.visible, last.gaussians]) tensor.dispose()
+    const losses = (await Promise.all(numbers)).map(([volume, ...terms], i) => ({
+      iteration: first + i + 1,
+      l1: mean(terms.map((values) => values[0] ?? Number.NaN)),
+      ssim: mean(terms.map((values) => values[1] ?? Number.NaN)),
       volume: volume[0] ?? Number.NaN,
     }))
-    const last = this.#last
-    this.#last = null
-    if (!last) return { losses, psnr: Number.NaN, visible: 0, gaussians: 0 }
-    const [image, visible, gaussians] = [
-      await last.image.read(),
-      await last.visible.read(),
-      await last.gaussians.read(),
-    ]
-    for (const tensor of [last.image, last.visible, last.gaussians]) tensor.dispose()
+    if (!sample) return { losses, psnr: Number.NaN, visible: 0, gaussians: 0 }
+    const [image, visible, gaussians, target] = await sample
     return {
       losses,
-      psnr: psnrOf(squaredError(image, last.target)),
+      psnr: psnrOf(squaredError(image, target)),
       visible: visible[0] ?? 0,
       gaussians: gaussians[0] ?? 0,
     }

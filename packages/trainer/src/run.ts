@@ -2,6 +2,7 @@ import type { Config } from './config.js'
 import type { TrainingData } from './data.js'
 import { RunExistsError, RunMismatchError } from './errors.js'
 import { isTree } from './merge.js'
+import { parseConfig } from './resolve-config.js'
 import { parseCheckpoint } from './stream/checkpoint.js'
 import { type ClipStreamManifest, checkpointPath, formatVersion } from './stream/format.js'
 import { readManifest, readRecord, refreshManifest } from './stream/manifest.js'
@@ -10,7 +11,10 @@ import type { RunFolder } from './stream/run-folder.js'
 export type RunHeader = Omit<ClipStreamManifest, 'clips'>
 
 // What a source clip may set for itself: its own field, and how it is trained.
-const ownSettings = ['grid', 'field', 'optimizer', 'loss', 'growth', 'checkpointing', 'colorCompensation', 'ablation']
+const ownSettings = [
+  ...['grid', 'field', 'optimizer', 'loss', 'growth', 'checkpointing', 'colorCompensation', 'ablation'],
+  'execution',
+]
 
 /** The header of a new run, or that of an old one if it was made with the same data and settings. */
 export async function beginRun(run: RunFolder, config: Config, data: TrainingData, extent: number): Promise<RunHeader> {
@@ -74,7 +78,7 @@ export async function checkResumable(
       data.fingerprint,
       'Restore the data or remove the checkpoint',
     )
-  requireSame(JSON.parse(position.config), config, ['checkpointing'])
+  requireSame(parseConfig(JSON.parse(position.config)), config, ['checkpointing', 'execution'])
 }
 
 function requireSame(stored: unknown, given: unknown, but: readonly string[]): void {

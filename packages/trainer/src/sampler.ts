@@ -1,18 +1,20 @@
 import { createRandom } from '@clipgstream/tensor'
 
-/** One training image: index of the camera among the training cameras, and the frame of the sequence. */
-export interface TrainingView {
-  camera: number
+/** What a step is shown: a frame of the sequence, and different training cameras by their indices among these. */
+export interface TrainingSample {
   frame: number
+  cameras: readonly number[]
 }
 
 /**
- * The view of every step: all cameras times all frames of a clip, shuffled anew each epoch, without replacement. A pure
- * function of seed, clip and step, so that a run that resumes at a step sees the same views.
+ * The sample of every step: all cameras times all frames of a clip, shuffled anew each epoch, without replacement. With
+ * several views a step, each epoch shuffles the cameras of each frame and cuts them into samples; the last of a frame is
+ * filled up from its first cameras. A pure function of seed, clip and step, so that a run that resumes at a step sees the
+ * same views.
  */
 export interface Sampler {
   readonly epochLength: number
-  at(step: number): TrainingView
+  at(step: number): TrainingSample
 }
 
 export interface SamplerOptions {
@@ -20,28 +22,50 @@ export interface SamplerOptions {
   clip: number
   cameras: number
   frames: { start: number; end: number }
-  /** Show the last view of each epoch twice. */
+  /** Views a step; as many as there are cameras at most. */
+  viewsPerStep: number
+  /** Show the last sample of each epoch twice. */
   repeatLast: boolean
 }
 
-export function createSampler({ seed, clip, cameras, frames, repeatLast }: SamplerOptions): Sampler {
-  const views: TrainingView[] = []
-  for (let camera = 0; camera < cameras; camera++) {
-    for (let frame = frames.start; frame < frames.end; frame++) views.push({ camera, frame })
+export function createSampler(options: SamplerOptions): Sampler {
+  const { seed, clip, cameras, frames, repeatLast } = options
+  const viewsPerStep = Math.max(1, Math.min(options.viewsPerStep, cameras))
+  const samples = (frames.end - frames.start) * Math.ceil(cameras / viewsPerStep)
+  const epochLength = samples + (repeatLast ? 1 : 0)
+  const all = Array.from({ length: cameras }, (_, camera) => camera)
+
+  const shuffled = (epoch: number): TrainingSample[] => {
+    const random = createRandom(seedFor('views', seed, clip, epoch))
+    const list: TrainingSample[] = []
+    if (viewsPerStep === 1) {
+      for (const camera of all)
+        for (let frame = frames.start; frame < frames.end; frame++) list.push({ frame, cameras: [camera] })
+    } else {
+      for (let frame = frames.start; frame < frames.end; frame++) {
+        const order = random.shuffle([...all])
+        for (let i = 0; i < cameras; i += viewsPerStep) {
+          const few = order.slice(i, i + viewsPerStep)
+          list.push({ frame, cameras: [...few, ...order.slice(0, viewsPerStep - few.length)] })
+        }
+      }
+    }
+    return random.shuffle(list)
   }
-  const epochLength = views.length + (repeatLast ? 1 : 0)
-  let known = -1
-  let order: TrainingView[] = []
+  // The running epoch and the next one, into which those look that load ahead.
+  const known = new Map<number, TrainingSample[]>()
+  const epochOf = (epoch: number): TrainingSample[] => {
+    let order = known.get(epoch)
+    if (!order) {
+      order = shuffled(epoch)
+      for (const other of known.keys()) if (Math.abs(other - epoch) > 1) known.delete(other)
+      known.set(epoch, order)
+    }
+    return order
+  }
   return {
     epochLength,
-    at(step) {
-      const epoch = Math.floor(step / epochLength)
-      if (epoch !== known) {
-        order = createRandom(seedFor('views', seed, clip, epoch)).shuffle([...views])
-        known = epoch
-      }
-      return order[Math.min(step % epochLength, views.length - 1)]!
-    },
+    at: (step) => epochOf(Math.floor(step / epochLength))[Math.min(step % epochLength, samples - 1)]!,
   }
 }
 

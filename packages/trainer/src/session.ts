@@ -3,11 +3,13 @@ import { gatherRows } from '@clipgstream/gaussians'
 import type { Tensor } from '@clipgstream/tensor'
 import type { Config } from './config.js'
 import { collectsStatistics, disposeStatistics, grow, growsAfter, readStatistics, uploadStatistics } from './growth.js'
+import { type Example, uploadExample } from './inputs.js'
 import type { ClipModel } from './model.js'
 import type { TrainingOperators } from './operators.js'
 import { ClipOptimizer } from './optimizer.js'
 import { type ClipState, createModel, readState } from './state.js'
-import { type Example, type StepResult, trainStep } from './step.js'
+import { lossAndGradient } from './step.js'
+import type { StepGraphs, StepWork, Use } from './step-graphs.js'
 import { type Checkpoint, encodeCheckpoint, restoreMoments } from './stream/checkpoint.js'
 import type { FloatTensors } from './stream/tensors.js'
 
@@ -23,6 +25,7 @@ export class ClipSession implements Disposable {
     private readonly fieldScale: number,
     private readonly initial: ClipState,
     checkpoint: Checkpoint | null,
+    private readonly graphs: StepGraphs | null,
   ) {
     this.model = createModel(operators, initial)
     this.optimizer = this.#createOptimizer()
@@ -35,19 +38,34 @@ export class ClipSession implements Disposable {
     }
   }
 
-  /** One iteration, counted from 0. The result's tensors live as long as the scope that is open. */
-  step(example: Example, iteration: number): StepResult {
-    const result = trainStep(this.operators, this.config, this.model, this.optimizer, example, iteration)
-    if (this.#statistics && collectsStatistics(this.config.growth, iteration)) {
-      const { visible, gaussians, radii, vMeans2d } = result
-      this.operators.anchors.accumulateGrowth(this.#statistics, visible, gaussians, radii, vMeans2d)
+  /** One iteration, counted from 0: forward, backward, Adam. `use` looks at the result while it is there. */
+  async step(example: Example, iteration: number, use: Use): Promise<void> {
+    const { operators, config, optimizer } = this
+    const statistics = collectsStatistics(config.growth, iteration) ? this.#statistics : null
+    const work: StepWork = (inputs) => {
+      const result = lossAndGradient(operators, config, this.model, optimizer.gradients, inputs)
+      optimizer.update()
+      if (statistics) {
+        for (const { raster, vMeans2d } of result.shots)
+          operators.anchors.accumulateGrowth(statistics, result.visible, result.gaussians, raster.radii, vMeans2d)
+      }
+      return result
     }
-    return result
+    optimizer.setRates(iteration)
+    if (this.graphs) {
+      await this.graphs.step(statistics ? 'with statistics' : 'plain', example, work, use)
+      return
+    }
+    using scope = operators.device.scope()
+    const result = work(uploadExample(operators.device, example, config.rasterizer.background))
+    use(result, (tensor) => scope.keep(tensor))
   }
 
   /** Grows and prunes anchors when it is time; moments of new rows are zero. */
   async growAfter(iteration: number): Promise<{ added: number; removed: number } | null> {
     if (!this.#statistics || !growsAfter(this.config.growth, iteration)) return null
+    // Captured steps work on what is going to be replaced.
+    this.graphs?.clear()
     const data = await readStatistics(this.#statistics)
     const round = grow(this.config, await this.state(), data, iteration)
     const { added, removed, keptOwn } = round
@@ -81,6 +99,7 @@ export class ClipSession implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.graphs?.clear()
     this.#disposeModel()
     if (this.#statistics) disposeStatistics(this.#statistics)
   }

@@ -3,8 +3,9 @@ import type { Config } from './config.js'
 import type { TrainingData } from './data.js'
 import { NonFiniteError } from './errors.js'
 import { evaluateClip } from './evaluate.js'
-import type { CheckpointEvent, TrainEvent } from './events.js'
+import type { CheckpointEvent, StepEvent, TrainEvent } from './events.js'
 import { type Inheritance, initialState, kindOf } from './initial.js'
+import type { Example, Shot } from './inputs.js'
 import type { TrainingOperators } from './operators.js'
 import { breathe } from './pause.js'
 import { Progress } from './progress.js'
@@ -12,6 +13,7 @@ import type { RunHeader } from './run.js'
 import { createSampler } from './sampler.js'
 import { ClipSession } from './session.js'
 import type { ClipState } from './state.js'
+import type { StepGraphs } from './step-graphs.js'
 import { firstNonFinite, parseCheckpoint, restoreState, stateTensors } from './stream/checkpoint.js'
 import { writeClip } from './stream/clip-files.js'
 import { checkpointPath } from './stream/format.js'
@@ -30,6 +32,8 @@ export interface ClipTask {
   reference: Inheritance | null
   /** What the field starts from; fresh when null. */
   field: ClipState['field'] | null
+  /** Repeats captured steps; null where the device cannot, or shall not. */
+  graphs: StepGraphs | null
   extent: number
   signal: AbortSignal | undefined
 }
@@ -50,7 +54,7 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
   const first = checkpoint?.position.iteration ?? 0
   let lastGood = checkpoint ? first : null
   device.resetPeak()
-  using session = new ClipSession(operators, config, fieldScale, begun.state, checkpoint)
+  using session = new ClipSession(operators, config, fieldScale, begun.state, checkpoint, task.graphs)
   const progress = new Progress(device, clip.index, steps, first)
 
   yield {
@@ -74,11 +78,41 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
     clip: clip.index,
     cameras: trainCameras.length,
     frames: clip,
+    viewsPerStep: config.sampling.viewsPerStep,
     repeatLast: config.sampling.repeatLastView,
   })
-  const viewAt = (i: number) => {
-    const { camera, frame } = sampler.at(i)
-    return { camera: trainCameras[camera]!, colorRow: camera, frame }
+  let requested = first
+  const requestAhead = (i: number) => {
+    const end = Math.min(steps, i + Math.ceil(targets.ahead / config.sampling.viewsPerStep))
+    for (; requested < end; requested++) {
+      const { frame, cameras } = sampler.at(requested)
+      targets.prefetch(cameras.map((camera) => ({ camera: trainCameras[camera]!, frame })))
+    }
+  }
+  const exampleAt = async (i: number): Promise<Example> => {
+    const { frame, cameras } = sampler.at(i)
+    const shots: Shot[] = []
+    for (const colorRow of cameras) {
+      const camera = trainCameras[colorRow]!
+      const target = await targets.load(camera, frame)
+      shots.push({ view: data.cameras[camera]!.view, colorRow, target })
+    }
+    return { time: timeOf(frame, clip, config.clips, 'training'), shots }
+  }
+  // The event of a logged step is made while the next steps run on a GPU.
+  let late: Promise<StepEvent> | null = null
+  const logLater = (iteration: number) => {
+    const event = progress.flush().then((means) => {
+      return progress.event(config, session.optimizer, iteration, progress.requireFinite(means, lastGood))
+    })
+    // A failure is reported where it is waited for.
+    event.catch(() => {})
+    late = event
+  }
+  async function* logged(): AsyncGenerator<StepEvent, void> {
+    const event = late
+    late = null
+    if (event) yield await event
   }
   const saveCheckpoint = async (iteration: number): Promise<CheckpointEvent> => {
     const { bytes, nonFinite } = await session.encode(data.fingerprint, iteration)
@@ -90,36 +124,35 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
 
   for (let i = first; i < steps; i++) {
     if (signal?.aborted) {
+      yield* logged()
       progress.requireFinite(await progress.flush(), lastGood)
       yield await saveCheckpoint(i)
       yield { type: 'aborted', clip: clip.index, iteration: i }
       return 'aborted'
     }
-    data.prefetch?.(Array.from({ length: Math.min(prefetchedViews, steps - i) }, (_, ahead) => viewAt(i + ahead)))
-    const { camera, colorRow, frame } = viewAt(i)
-    const target = await targets.load(camera, frame)
+    requestAhead(i)
+    const example = await exampleAt(i)
     const done = i + 1
     const logs = done % config.checkpointing.logEvery === 0 || done === steps
-    {
-      using scope = device.scope()
-      const time = timeOf(frame, clip, config.clips, 'training')
-      const result = session.step({ view: data.cameras[camera]!.view, time, colorRow, target }, i)
-      progress.add(scope, result, logs ? await data.image(camera, frame) : null)
-    }
+    const evaluates = config.checkpointing.evaluateAt.includes(done)
+    const { every } = config.checkpointing
+    const saves = every !== null && done % every === 0 && done < steps
+    const photograph = logs ? (example.shots[0]?.target ?? null) : null
+    await session.step(example, i, (result, keep) => progress.add(result, keep, photograph))
     const growth = await session.growAfter(i)
     if (growth) yield { type: 'growth', clip: clip.index, iteration: done, ...growth, anchors: session.model.count }
-    if (logs) {
-      const means = progress.requireFinite(await progress.flush(), lastGood)
-      yield progress.event(config, session.optimizer, done, means)
-    }
-    if (config.checkpointing.evaluateAt.includes(done)) {
+    if (late && (logs || done % lateSteps === 0)) yield* logged()
+    if (logs) logLater(done)
+    if (logs && device.kind === 'wasm') yield* logged()
+    if (evaluates) {
+      yield* logged()
       const before = performance.now()
       const evaluation = await evaluateClip(operators, config, data, session.model, clip, targets, done)
       if (evaluation) yield evaluation
       progress.exclude(performance.now() - before)
     }
-    const { every } = config.checkpointing
-    if (every !== null && done % every === 0 && done < steps) {
+    if (saves) {
+      yield* logged()
       const before = performance.now()
       progress.requireFinite(await progress.flush(), lastGood)
       yield await saveCheckpoint(done)
@@ -127,6 +160,7 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
     }
     await breathe()
   }
+  yield* logged()
   const state = await session.state()
   const bad = firstNonFinite(stateTensors(config, state))
   if (bad) throw new NonFiniteError(clip.index, steps, bad, lastGood)
@@ -154,4 +188,5 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
   return 'done'
 }
 
-const prefetchedViews = 4
+/** Steps that are enqueued while what a logged step measured comes back, at most. */
+const lateSteps = 5

@@ -6,13 +6,14 @@ import type { TrainingData } from './data.js'
 import { ClipStreamError, TrainingDataError } from './errors.js'
 import type { DoneEvent, StartEvent, TrainEvent } from './events.js'
 import { type Inheritance, kindOf } from './initial.js'
-import { createTrainingOperators } from './operators.js'
+import { createTrainingOperators, type TrainingOperators } from './operators.js'
 import { beginRun, checkResumable, type RunHeader } from './run.js'
+import type { StepGraphs } from './step-graphs.js'
 import { readClip, readReference } from './stream/clip-files.js'
 import { type ClipStreamManifest, checkpointPath } from './stream/format.js'
 import { readRecord, refreshManifest } from './stream/manifest.js'
 import type { RunFolder } from './stream/run-folder.js'
-import { Targets } from './targets.js'
+import { imageBudget, Targets } from './targets.js'
 import { trainClip } from './train-clip.js'
 
 export interface TrainOptions {
@@ -42,7 +43,9 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   const { wanted, header, extent, start } = await planTraining(options)
   yield { ...start, device: device.label }
   const operators = await createTrainingOperators(device, config)
-  using targets = new Targets(device, data)
+  const budget = await imageBudget(device, config.execution.imageBytes)
+  using targets = new Targets(device, data, { budget, inUse: config.sampling.viewsPerStep })
+  using graphs = await createGraphs(operators, config)
   let reference: Inheritance | null = null
   for (const clip of wanted) {
     if (await readRecord(run, clip.index)) {
@@ -61,10 +64,12 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
       clip,
       reference,
       field: await warmStart(run, header, config, clip, reference),
+      graphs,
       extent,
       signal,
     })
     if (outcome === 'aborted') return
+    targets.clear()
     // Clips differ in size: what was kept for one is of little use to the next.
     device.trim?.()
   }
@@ -110,6 +115,13 @@ export function doneEvent({ clips }: ClipStreamManifest, started: number): DoneE
     clips: clips.map(({ index }) => index),
     bytes: clips.flatMap(({ files }) => files).reduce((sum, { bytes }) => sum + bytes, 0),
   }
+}
+
+/** Null where steps are launched kernel by kernel. */
+async function createGraphs(operators: TrainingOperators, config: Config): Promise<StepGraphs | null> {
+  if (!config.execution.graph || operators.device.kind !== 'cuda') return null
+  const { StepGraphs } = await import('./step-graphs.js')
+  return StepGraphs.for(operators, config.rasterizer.background)
 }
 
 function checkClips({ clips }: TrainingData, { clips: { size } }: Config): void {

@@ -1,4 +1,4 @@
-import { clipsOf, createSampler, preset, seedFor, stepsOf, timeOf } from '@clipgstream/trainer'
+import { clipsOf, createSampler, preset, seedFor, stepsOf, type TrainingSample, timeOf } from '@clipgstream/trainer'
 import { describe, expect, it } from 'vitest'
 
 describe('clips', () => {
@@ -31,8 +31,8 @@ describe('clips', () => {
 })
 
 describe('sampler', () => {
-  const options = { seed: 3, clip: 1, cameras: 3, frames: { start: 10, end: 14 }, repeatLast: false }
-  const key = ({ camera, frame }: { camera: number; frame: number }) => `${camera}:${frame}`
+  const options = { seed: 3, clip: 1, cameras: 3, frames: { start: 10, end: 14 }, viewsPerStep: 1, repeatLast: false }
+  const key = ({ cameras, frame }: TrainingSample) => `${cameras.join('+')}:${frame}`
 
   it('shows every view once an epoch, in an order that differs', () => {
     const sampler = createSampler(options)
@@ -57,6 +57,26 @@ describe('sampler', () => {
     expect(sampler.epochLength).toBe(13)
     expect(sampler.at(12)).toEqual(sampler.at(11))
     expect(new Set(Array.from({ length: 12 }, (_, i) => key(sampler.at(13 + i)))).size).toBe(12)
+  })
+
+  it('takes several cameras of one frame, all of them once and no one twice in a sample', () => {
+    const five = { ...options, cameras: 5, viewsPerStep: 2 }
+    const sampler = createSampler(five)
+    expect(sampler.epochLength).toBe(12)
+    const epoch = (e: number) => Array.from({ length: 12 }, (_, i) => sampler.at(12 * e + i))
+    for (const samples of [epoch(0), epoch(3)]) {
+      expect(samples.every(({ cameras }) => new Set(cameras).size === 2)).toBe(true)
+      for (let frame = 10; frame < 14; frame++) {
+        const seen = samples.filter((sample) => sample.frame === frame).flatMap(({ cameras }) => cameras)
+        expect(seen).toHaveLength(6)
+        expect(new Set(seen).size).toBe(5)
+      }
+    }
+    expect(epoch(0).map(key)).not.toEqual(epoch(1).map(key))
+    expect(createSampler(five).at(17)).toEqual(sampler.at(17))
+    const all = createSampler({ ...five, viewsPerStep: 9 })
+    expect(all.epochLength).toBe(4)
+    expect([...all.at(0).cameras].sort()).toEqual([0, 1, 2, 3, 4])
   })
 
   it('seeds every purpose on its own', () => {

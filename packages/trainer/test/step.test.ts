@@ -6,10 +6,13 @@ import {
   type Config,
   createModel,
   createTrainingOperators,
+  type Example,
   initialState,
   lossAndGradient,
   type PartialConfig,
+  type Shot,
   trainStep,
+  uploadExample,
 } from '@clipgstream/trainer'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { tinyConfig, tinyData } from './tiny-data.js'
@@ -26,10 +29,17 @@ async function setUp(over: PartialConfig = {}) {
   const operators = await createTrainingOperators(device, config)
   const { state } = await initialState(config, data, 0, null)
   jitter(state)
-  const view = data.cameras[1]!.view
-  const target = device.from(await data.image(1, 1), [view.height, view.width, 3])
-  return { config, data, operators, state, example: { view, time: 1 / 3, colorRow: 1, target } }
+  const shots: Shot[] = []
+  for (const camera of [1, 2, 3]) {
+    const { view } = data.cameras[camera]!
+    const target = device.from(await data.image(camera, 1), [view.height, view.width, 3])
+    shots.push({ view, colorRow: camera - 1, target })
+  }
+  const example = (views = 1): Example => ({ time: 1 / 3, shots: shots.slice(0, views) })
+  return { config, data, operators, state, example }
 }
+
+const black = [0, 0, 0] as const
 
 /** Away from zero features and tiny tables, so that every gradient has something to show. */
 function jitter(state: ClipState): void {
@@ -44,31 +54,38 @@ async function lossOf(
   config: Config,
   operators: Awaited<ReturnType<typeof createTrainingOperators>>,
   state: ClipState,
-  example: Parameters<typeof lossAndGradient>[4],
+  example: Example,
 ) {
   using model = createModel(operators, state)
   using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
   using _scope = device.scope()
-  const { terms, volume } = lossAndGradient(operators, config, model, optimizer.gradients, example)
-  const [l1, ssim] = await terms.read()
+  const inputs = uploadExample(device, example, black)
+  const { shots, volume } = lossAndGradient(operators, config, model, optimizer.gradients, inputs)
   const { dssim, volume: weight } = config.loss
-  return (1 - dssim) * l1! + dssim * (1 - ssim!) + weight * (await volume.read())[0]!
+  let loss = weight * (await volume.read())[0]!
+  for (const { terms } of shots) {
+    const [l1, ssim] = await terms.read()
+    loss += ((1 - dssim) * l1! + dssim * (1 - ssim!)) / shots.length
+  }
+  return loss
 }
 
 describe('the gradient of a whole step', () => {
   it.each([
-    ['concatenated features', {}],
-    ['added features', { decoders: { combination: 'add' } }],
-    ['colour compensation', { colorCompensation: { enabled: true } }],
-    ['a large volume weight', { loss: { volume: 50, dssim: 0.7 } }],
-  ] as [string, PartialConfig][])('agrees with finite differences with %s', async (_, over) => {
-    const { config, operators, state, example } = await setUp(over)
+    ['concatenated features', {}, 1],
+    ['added features', { decoders: { combination: 'add' } }, 1],
+    ['colour compensation', { colorCompensation: { enabled: true } }, 1],
+    ['a large volume weight', { loss: { volume: 50, dssim: 0.7 } }, 1],
+    ['two views and colour compensation', { colorCompensation: { enabled: true } }, 2],
+  ] as [string, PartialConfig, number][])('agrees with finite differences with %s', async (_, over, views) => {
+    const { config, operators, state, example: examples } = await setUp(over)
+    const example = examples(views)
     const gradients = new Map<string, Float32Array>()
     {
       using model = createModel(operators, state)
       using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
       using _scope = device.scope()
-      lossAndGradient(operators, config, model, optimizer.gradients, example)
+      lossAndGradient(operators, config, model, optimizer.gradients, uploadExample(device, example, black))
       for (const { name, gradient } of optimizer.groups) gradients.set(name, await gradient.read())
     }
     const parameters: [string, Float32Array][] = [
@@ -102,6 +119,39 @@ describe('the gradient of a whole step', () => {
   })
 })
 
+describe('a step of several views', () => {
+  it('has the mean of the gradients of each view alone', async () => {
+    const { config, operators, state, example } = await setUp({ loss: { volume: 3 } })
+    // Anchors that one view does not show are decoded for the other: nothing may depend on that.
+    const gradientsOf = async (shots: readonly Shot[]) => {
+      using model = createModel(operators, state)
+      using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
+      using _scope = device.scope()
+      const inputs = uploadExample(device, { time: 1 / 3, shots }, black)
+      const result = lossAndGradient(operators, { ...config, loss }, model, optimizer.gradients, inputs)
+      const gradients = new Map<string, Float32Array>()
+      for (const { name, gradient } of optimizer.groups) gradients.set(name, await gradient.read())
+      return { gradients, visible: (await result.visible.count.read())[0]! }
+    }
+    // The volume term is a mean over the Gaussians that are decoded, which differ.
+    const loss = { ...config.loss, volume: 0 }
+    const all = example(3).shots.map((shot, i) =>
+      i === 1 ? { ...shot, view: { ...shot.view, fx: 90, cx: -40 } } : shot,
+    )
+    const together = await gradientsOf(all)
+    const alone = await Promise.all(all.map((shot) => gradientsOf([shot])))
+    expect(new Set(alone.map(({ visible }) => visible)).size).toBeGreaterThan(1)
+    for (const [name, gradient] of together.gradients) {
+      const parts = alone.map(({ gradients }) => gradients.get(name)!)
+      const largest = gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+      gradient.forEach((value, i) => {
+        const mean = parts.reduce((sum, part) => sum + part[i]!, 0) / parts.length
+        expect(Math.abs(value - mean), name).toBeLessThanOrEqual(1e-5 * largest)
+      })
+    }
+  })
+})
+
 describe('trainStep', () => {
   it('lowers the loss and leaks nothing', async () => {
     const { config, operators, state, example } = await setUp()
@@ -113,7 +163,8 @@ describe('trainStep', () => {
       const held = device.bytesInUse
       for (let i = 0; i < 30; i++) {
         using _scope = device.scope()
-        losses.push((await trainStep(operators, config, model, optimizer, example, i).terms.read())[0]!)
+        const { shots } = trainStep(operators, config, model, optimizer, uploadExample(device, example(2), black), i)
+        losses.push((await shots[0]!.terms.read())[0]!)
       }
       expect(device.bytesInUse).toBe(held)
       expect(losses.at(-1)).toBeLessThan(0.75 * losses[0]!)
@@ -127,16 +178,10 @@ describe('trainStep', () => {
     using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
     const away = [-1, 0, 0, 0, 0, 1, 0, 0, 0, 0, -1, -50]
     using _scope = device.scope()
-    const result = trainStep(
-      operators,
-      config,
-      model,
-      optimizer,
-      { ...example, view: { ...example.view, worldToCamera: away } },
-      0,
-    )
+    const shots = example(2).shots.map((shot) => ({ ...shot, view: { ...shot.view, worldToCamera: away } }))
+    const result = trainStep(operators, config, model, optimizer, uploadExample(device, { time: 0, shots }, black), 0)
     expect((await result.visible.count.read())[0]).toBe(0)
-    expect(Number.isFinite((await result.terms.read())[0])).toBe(true)
+    expect(Number.isFinite((await result.shots[0]!.terms.read())[0])).toBe(true)
     expect(Array.from(await model.staticFeatures.read())).toEqual(Array.from(state.own.staticFeatures))
   })
 })
