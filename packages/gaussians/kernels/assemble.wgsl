@@ -66,6 +66,12 @@ fn shareOf(block: u32, rows: u32, share: u32) -> Share {
   return Share(first, min(used, first + share));
 }
 
+// Some implementations lose NaN in exp.
+
+fn exponential(x: f32) -> f32 { return select(exp(x), x, isNan(x)); }
+
+fn share01(x: f32) -> f32 { return select(sigmoid(x), x, isNan(x)); }
+
 /// The part of cov behind the logits.
 fn quatAt(g: u32) -> vec4f { return vec4f(cov[7u * g + 3u], cov[7u * g + 4u], cov[7u * g + 5u], cov[7u * g + 6u]); }
 
@@ -82,7 +88,7 @@ fn assembleMeans(
     let g = i / 3u;
     let axis = i - 3u * g;
     let anchor = indices[g / k];
-    means[i] = positions[3u * anchor + axis] + offset[i] * exp(logScaling[6u * anchor + axis]);
+    means[i] = positions[3u * anchor + axis] + offset[i] * exponential(logScaling[6u * anchor + axis]);
   }
 }
 
@@ -100,7 +106,7 @@ fn assembleShapes(
   for (var i = part.first * k * 3u + local; i < part.end * k * 3u; i += THREADS) {
     let g = i / 3u;
     let axis = i - 3u * g;
-    scales[i] = exp(logScaling[6u * indices[g / k] + 3u + axis]) * sigmoid(cov[7u * g + axis]);
+    scales[i] = exponential(logScaling[6u * indices[g / k] + 3u + axis]) * share01(cov[7u * g + axis]);
   }
 }
 
@@ -113,7 +119,7 @@ fn assembleMeansBackward(
   let part = shareOf(linearId(workgroup, grid), backwardSettings.rows, backwardSettings.share);
   for (var i = part.first * k * 3u + local; i < part.end * k * 3u; i += THREADS) {
     let g = i / 3u;
-    vOffset[i] = vMeans[i] * exp(logScaling[6u * indices[g / k] + i - 3u * g]);
+    vOffset[i] = vMeans[i] * exponential(logScaling[6u * indices[g / k] + i - 3u * g]);
   }
   if (backwardSettings.trains == 0u) { return; }
   // An invocation a coordinate of an anchor; what it reads was read above.
@@ -123,7 +129,7 @@ fn assembleMeansBackward(
     var sum = 0.0;
     for (var g = row * k; g < (row + 1u) * k; g++) { sum += vMeans[3u * g + axis] * offset[3u * g + axis]; }
     let place = 6u * indices[row] + axis;
-    vLogScaling[place] += sum * exp(logScaling[place]);
+    vLogScaling[place] += sum * exponential(logScaling[place]);
   }
 }
 
@@ -140,8 +146,8 @@ fn assembleShapesBackward(
     if (g < end) {
       let scaling = 6u * indices[g / k] + 3u;
       for (var axis = 0u; axis < 3u; axis++) {
-        let share = sigmoid(cov[7u * g + axis]);
-        rowsOf7[7u * local + axis] = vScales[3u * g + axis] * share * exp(logScaling[scaling + axis]) * (1.0 - share);
+        let share = share01(cov[7u * g + axis]);
+        rowsOf7[7u * local + axis] = vScales[3u * g + axis] * share * exponential(logScaling[scaling + axis]) * (1.0 - share);
       }
       let q = quatAt(g);
       var v = vQuats[g];
@@ -168,9 +174,9 @@ fn assembleShapesBackward(
     let row = part.first + i / 3u;
     let axis = i % 3u;
     var sum = 0.0;
-    for (var g = row * k; g < (row + 1u) * k; g++) { sum += vScales[3u * g + axis] * sigmoid(cov[7u * g + axis]); }
+    for (var g = row * k; g < (row + 1u) * k; g++) { sum += vScales[3u * g + axis] * share01(cov[7u * g + axis]); }
     let place = 6u * indices[row] + 3u + axis;
-    vLogScaling[place] += sum * exp(logScaling[place]);
+    vLogScaling[place] += sum * exponential(logScaling[place]);
   }
 }
 

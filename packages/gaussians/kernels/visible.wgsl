@@ -85,8 +85,11 @@ fn sees(v: u32, position: vec3f, scales: vec3f, quaternion: vec4f) -> bool {
   if (!isFinite(z) || !(z > markSettings.near)) { return false; }
   let focal = vec2f(views[v + 12u], views[v + 13u]);
   let size = vec2f(views[v + 16u], views[v + 17u]);
-  let inverse = 1.0 / z;
-  let uv = vec2f(dot(toX.xyz, position) + toX.w, dot(toY.xyz, position) + toY.w) * inverse;
+  // Where the inverse would be no normal number, both are brought nearer first.
+  let nearer = select(1.0, 1e-20, z > 1e30);
+  let perspective = 1.0 / (z * nearer);
+  let uv = vec2f(dot(toX.xyz, position) + toX.w, dot(toY.xyz, position) + toY.w) * nearer * perspective;
+  let inverse = perspective * nearer;
   let limit = 1.3 * size / (2.0 * focal);
 
   // Rows of J W, then their product with the anchor's rotation and scales.

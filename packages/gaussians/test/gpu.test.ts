@@ -1,29 +1,22 @@
+// GPUs beside wasm, at sizes that cut work in other ways.
 import { createAnchorOperators } from '@clipgstream/gaussians'
 import { createRandom, type Device } from '@clipgstream/tensor'
-import { createCudaDevice } from '@clipgstream/tensor/cuda'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
 import { afterAll, describe, expect, it } from 'vitest'
 import { compare, type Values } from '../../../tools/conformance/case.js'
-import { bounds, cases, createProblem, upload, view } from './conformance.js'
+import { testedDevices } from '../../../tools/devices.js'
+import { bounds, createProblem, upload, view } from './conformance.js'
 
-const device = await createCudaDevice({ poison: true }).catch((error: Error) => {
-  console.warn(`anchors on CUDA: SKIPPED, ${error.message}`)
-  return null
+const devices = await testedDevices('anchors')
+
+afterAll(() => {
+  for (const { device } of devices) device.dispose()
 })
 
-afterAll(() => device?.dispose())
+describe.each(devices)('anchors on $kind beside wasm', ({ kind, device, bearsMuch }) => {
+  const test = it.skipIf(kind === 'wasm')
 
-describe.skipIf(!device)('anchors on CUDA', () => {
-  const gpu = device!
-
-  it.each(cases.filter(({ size }) => size === 'small'))('solves conformance case $operator, $name', async (one) => {
-    const before = gpu.bytesInUse
-    const differences = compare(await one.run(gpu), one.oracle!(), one.tolerance)
-    expect(differences.filter(({ passed }) => !passed)).toEqual([])
-    expect(gpu.bytesInUse).toBe(before)
-  })
-
-  it.each([
+  test.each([
     [0, 0, 3],
     [1, 0, 3],
     [300, 0, 3],
@@ -39,42 +32,26 @@ describe.skipIf(!device)('anchors on CUDA', () => {
     // Sums over the Gaussians of an anchor cancel.
     const tolerance = { absolute: 1e-5 * Math.sqrt(k), relative: 1e-5 }
     const tolerances = Object.fromEntries(Object.keys(expected).map((name) => [name, tolerance]))
-    const differences = compare(await solve(gpu, n, count, k), expected, tolerances)
+    const differences = compare(await solve(device, n, count, k), expected, tolerances)
     expect(differences.filter(({ passed }) => !passed)).toEqual([])
   })
 
-  it('touches no row behind the count, and takes the capacity for a count above it', async () => {
-    using _ = gpu.scope()
-    const operators = await createAnchorOperators(gpu)
-    const n = 10
-    const t = upload(gpu, createProblem(n, 1), n, 1)
-    const indices = gpu.from(Uint32Array.from({ length: n }, (_, i) => i))
-    const run = (count: number) =>
-      operators.assemble(t.anchors, { indices, count: gpu.from(new Uint32Array([count])) }, t.decoded)
-    const { means, count } = run(2)
-    const values = await means.read()
-    expect(values.subarray(0, 6).every(Number.isFinite)).toBe(true)
-    expect(values.subarray(6).every(Number.isNaN)).toBe(true)
-    expect((await count.read())[0]).toBe(2)
-    expect((await run(4_000_000_000).count.read())[0]).toBe(n)
-  })
-
-  it('sees the very anchors that wasm sees, whatever they hold', async () => {
+  test('sees the anchors that wasm sees, whatever they hold', async () => {
     using wasm = await createWasmDevice({ threads: 2, poison: true })
-    const n = 50_000
+    const n = bearsMuch ? 50_000 : 4000
     const random = createRandom(5)
     const normal = (size: number, scale: number, shift = 0) =>
       Float32Array.from({ length: size }, () => shift + scale * random.normal())
     const host = { positions: normal(3 * n, 3), logScaling: normal(6 * n, 2, -2.5), rotations: normal(4 * n, 1) }
     const infinity = Number.POSITIVE_INFINITY
     const odd = [Number.NaN, infinity, -infinity, 3e38, -3e38, 1e-42, 89, -90, 88.5, 44.5, -0]
-    for (let i = 0; i < 2000; i++) {
+    for (let i = 0; i < n / 25; i++) {
       for (const values of Object.values(host)) values[random.integer(values.length)] = odd[i % odd.length]!
     }
-    for (let trial = 0; trial < 6; trial++) {
+    for (let trial = 0; trial < (bearsMuch ? 6 : 2); trial++) {
       const moved = { ...view, cx: 100 + 3 * trial, fx: 150 + 7.3 * trial }
       const seen = await Promise.all(
-        [gpu, wasm].map(async (device) => {
+        [device, wasm].map(async (device) => {
           using _ = device.scope()
           const operators = await createAnchorOperators(device)
           const anchors = {
@@ -87,8 +64,13 @@ describe.skipIf(!device)('anchors on CUDA', () => {
           return (await indices.read()).slice(0, total)
         }),
       )
-      expect(seen[0]!.length).toBeGreaterThan(1000)
-      expect(seen[0]).toEqual(seen[1])
+      const [actual = new Uint32Array(), expected = new Uint32Array()] = seen
+      expect(actual.length).toBeGreaterThan(n / 50)
+      if (kind === 'cuda') expect(actual).toEqual(expected)
+      // WGSL may fuse operations, which moves an anchor at the edge of a tile over it.
+      const all = new Set(expected)
+      const both = actual.filter((anchor) => all.has(anchor)).length
+      expect(actual.length + expected.length - 2 * both).toBeLessThanOrEqual(n / 1000)
     }
   })
 })
