@@ -1,20 +1,20 @@
-import { type AdamStep, adamRates, createAdam } from '@clipgstream/optimizers'
+import { type AdamGroup, type AdamStep, adamRates, createAdam } from '@clipgstream/optimizers'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
-import { describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compare } from '../../../tools/conformance/case.js'
-import { cases, problem, runStep } from './conformance.js'
+import { testedDevices } from '../../../tools/devices.js'
+import { cases, problem, runOracle, runStep } from './conformance.js'
 import { type AdamArrays, oracleStep } from './oracle.js'
 
 const usual: AdamStep = { learningRate: 1e-2, step: 1, epsilon: 1e-8 }
 
-describe('Adam on wasm', () => {
-  it.each(cases.filter((c) => c.size === 'small'))('agrees with double precision: $name', async (one) => {
-    using device = await createWasmDevice({ threads: 2, poison: true })
-    const differences = compare(await one.run(device), one.oracle?.() ?? {}, one.tolerance)
-    expect(differences.filter((difference) => !difference.passed)).toEqual([])
-    expect(device.bytesInUse).toBe(0)
-  })
+const devices = await testedDevices('Adam')
 
+afterAll(() => {
+  for (const { device } of devices) device.dispose()
+})
+
+describe('Adam on wasm', () => {
   it('finds the minimum of a bowl along the path that double precision takes', async () => {
     using device = await createWasmDevice({ threads: 1, poison: true })
     const adam = await createAdam(device)
@@ -56,9 +56,22 @@ describe('Adam on wasm', () => {
       expect(results[2]).toEqual(results[0])
     }
   })
+})
+
+describe.each(devices)('Adam on $kind', ({ device, bearsMuch }) => {
+  let before = 0
+  beforeEach(() => {
+    before = device.bytesInUse
+  })
+  afterEach(() => expect(device.bytesInUse).toBe(before))
+
+  it.each(cases.filter((c) => c.size === 'small'))('agrees with double precision: $name', async (one) => {
+    const differences = compare(await one.run(device), one.oracle?.() ?? {}, one.tolerance)
+    expect(differences.filter((difference) => !difference.passed)).toEqual([])
+  })
 
   it('moves rows without gradient by their momentum, unless it is lazy', async () => {
-    using device = await createWasmDevice({ threads: 1, poison: true })
+    using _ = device.scope()
     const before = problem([4, 4], 2)
     before.gradient.fill(0)
     before.gradient[5] = 1
@@ -73,7 +86,7 @@ describe('Adam on wasm', () => {
   })
 
   it('trains a range of rows and clears the gradient of all', async () => {
-    using device = await createWasmDevice({ threads: 1, poison: true })
+    using _ = device.scope()
     for (const lazy of [false, true]) {
       const before = problem([40, 3], 3)
       before.gradient.fill(1)
@@ -88,7 +101,7 @@ describe('Adam on wasm', () => {
   })
 
   it.each([false, true])('keeps NaN and infinities within the limit, lazy %s', async (lazy) => {
-    using device = await createWasmDevice({ threads: 1, poison: true })
+    using _ = device.scope()
     const shape = [6, 4]
     const zeros = new Float32Array(24)
     const gradient = zeros.slice()
@@ -107,7 +120,7 @@ describe('Adam on wasm', () => {
   })
 
   it('lets forgotten moments fall to zero instead of denormal numbers', async () => {
-    using device = await createWasmDevice({ threads: 1, poison: true })
+    using _ = device.scope()
     const tiny = new Float32Array([1.2e-38, 2 ** -126, -1.2e-38, 1e-30])
     const zeros = new Float32Array(4)
     const before = { shape: [4], parameter: zeros, gradient: zeros, m: tiny, v: tiny.map(Math.abs) }
@@ -118,7 +131,7 @@ describe('Adam on wasm', () => {
   })
 
   it('steps groups as it steps one after the other, and none if one is wrong', async () => {
-    using device = await createWasmDevice({ threads: 2, poison: true })
+    using _ = device.scope()
     const adam = await createAdam(device)
     const problems = [problem([37, 4], 1), problem([9, 3, 5], 2)]
     const groups = problems.map(({ shape, ...arrays }, i) => ({
@@ -140,22 +153,20 @@ describe('Adam on wasm', () => {
   })
 
   it('takes scalars and nothing at all', async () => {
-    using device = await createWasmDevice({ threads: 2, poison: true })
+    using _ = device.scope()
     const adam = await createAdam(device)
+    adam.stepAll([], device.empty([0, 2]))
     const scalar = device.from(new Float32Array([1]), [])
     adam.step(scalar, device.from(new Float32Array([3]), []), adam.state(scalar), usual)
     expect((await scalar.read())[0]).toBeCloseTo(0.99, 6)
-    for (const shape of [
-      [0, 4],
-      [4, 0],
-    ]) {
+    for (const shape of [[0, 4], [4, 0], [0]]) {
       const none = device.empty(shape)
       adam.step(none, device.empty(shape), adam.state(none), { ...usual, lazy: true })
     }
   })
 
   it('names what is wrong with its arguments', async () => {
-    using device = await createWasmDevice({ threads: 1 })
+    using _ = device.scope()
     const adam = await createAdam(device)
     const parameter = device.zeros([3, 4])
     const state = adam.state(parameter)
@@ -196,14 +207,34 @@ describe('Adam on wasm', () => {
     `)
   })
 
-  it('frees what it takes', async () => {
-    using device = await createWasmDevice({ threads: 1, poison: true })
+  it('steps more groups than one launch takes, of any shape', async () => {
+    const widest = bearsMuch ? 3000 : 100
+    const shapes = Array.from({ length: 40 }, (_, i) => [i % 7 === 6 ? 0 : 3 * i + 1, [1, 3, 4, 40, widest][i % 5]!])
+    const problems = shapes.map((shape, i) => problem(shape, i))
+    using _ = device.scope()
     const adam = await createAdam(device)
-    {
-      using _scope = device.scope()
-      const parameter = device.zeros([10, 10])
-      adam.step(parameter, device.zeros([10, 10]), adam.state(parameter), usual)
+    const groups = problems.map(({ shape, parameter, gradient, m, v }, i): AdamGroup => {
+      const rows = [Math.min(2, shape[0]!), shape[0]!] as const
+      return {
+        parameter: device.from(parameter, shape),
+        gradient: device.from(gradient, shape),
+        state: { m: device.from(m, shape), v: device.from(v, shape) },
+        settings: { ...usual, lazy: i % 2 === 0, rows },
+      }
+    })
+    const steps = groups.map((_, i) => ({ learningRate: 1e-3, step: i + 1 }))
+    adam.stepAll(groups, device.from(adamRates(steps), [groups.length, 2]))
+    for (const [i, { parameter, gradient, state, settings }] of groups.entries()) {
+      if (parameter.size === 0) continue
+      const expected = runOracle(problems[i]!, { ...settings, ...steps[i]! })
+      const [p, g, m, v] = await Promise.all([parameter.read(), gradient.read(), state.m.read(), state.v.read()])
+      const differences = compare({ parameter: p, gradient: g, m, v }, expected, {
+        parameter: { absolute: 1e-9, relative: 1e-6 },
+        gradient: { absolute: 0, relative: 0 },
+        m: { absolute: 1e-6, relative: 1e-6 },
+        v: { absolute: 1e-37, relative: 1e-6 },
+      })
+      expect(differences.filter((difference) => !difference.passed)).toEqual([])
     }
-    expect(device.bytesInUse).toBe(0)
   })
 })
