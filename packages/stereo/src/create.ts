@@ -1,0 +1,15 @@
+import { type Device, DeviceUnavailableError } from '@clipgstream/tensor'
+import type { StereoOperators } from './contract.js'
+
+/** The kernels of stereo on `device`. @throws DeviceUnavailableError for a device without kernels */
+export async function createStereoOperators(device: Device): Promise<StereoOperators> {
+  switch (device.kind) {
+    case 'wasm':
+      return (await import('./wasm.js')).createStereoOperators(device)
+    case 'cuda':
+    case 'webgpu':
+      throw new DeviceUnavailableError(device.kind, 'stereo has no kernels for it', 'Use a wasm device')
+    default:
+      throw new DeviceUnavailableError(device.kind satisfies never, 'there is no such device', 'Use a wasm device')
+  }
+}
