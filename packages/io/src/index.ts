@@ -1,3 +1,4 @@
+export { type CameraPathFile, type CameraPathOptions, readCameraPath, writeCameraPath } from './capture/camera-path.js'
 export { type Detection, detectCapture } from './capture/detect.js'
 export { openCapture, UnknownCaptureError } from './capture/open.js'
 export type {
@@ -66,6 +67,7 @@ export { type PointCloud, type PointCloudContent, readPointCloud, writePointClou
 export { plyColumn, plyElement, readPly } from './ply/read.js'
 export type { Ply, PlyArray, PlyColumn, PlyElement, PlyFormat, PlyListColumn, PlyScalar } from './ply/types.js'
 export { type PlyContent, writePly } from './ply/write.js'
+export { readSpz, type SpzOptions, writeSpz } from './splats/spz.js'
 export {
   type ArrayData,
   type DTypeName,

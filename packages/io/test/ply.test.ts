@@ -173,7 +173,7 @@ test('Gaussians as viewers read them', async () => {
   expect(back.scales[5]).toBeCloseTo(3, 5)
   const bad = { ...cloud, rotations: new Float32Array(8) }
   expect(await failure(() => writeGaussianPly(bad))).toMatchInlineSnapshot(
-    `"IoError: Gaussian 0: rot_0 is NaN; only finite values can be written"`,
+    `"IoError: Gaussian 0: its rotation has no length"`,
   )
   expect(await failure(() => writeGaussianPly({ ...cloud, means: new Float32Array(3) }))).toMatchInlineSnapshot(
     `"IoError: means must be [2, 3] as opacities are [2], got 3 values"`,

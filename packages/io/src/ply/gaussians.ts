@@ -19,7 +19,7 @@ export interface GaussianCloud {
 }
 
 /** The constant term of the real spherical harmonics, 1 / (2 sqrt(pi)). */
-const sh0 = 0.28209479177387814
+export const sh0 = 0.28209479177387814
 /** Logits and logarithms are kept finite: viewers drop Gaussians with infinities. */
 const smallest = 1e-7
 
@@ -29,16 +29,7 @@ const smallest = 1e-7
  */
 export function writeGaussianPly(cloud: GaussianCloud, comments: readonly string[] = []): Uint8Array {
   const { means, scales, rotations, opacities, colors } = cloud
-  const count = opacities.length
-  for (const [name, length, width] of [
-    ['means', means.length, 3],
-    ['scales', scales.length, 3],
-    ['rotations', rotations.length, 4],
-    ['colors', colors.length, 3],
-  ] as const) {
-    if (length !== count * width)
-      throw new IoError(`${name} must be [${count}, ${width}] as opacities are [${count}], got ${length} values`)
-  }
+  const count = checkGaussians(cloud)
   const column = (name: string, value: (i: number) => number): PlyColumn => {
     const values = new Float32Array(count)
     for (let i = 0; i < count; i++) {
@@ -64,6 +55,31 @@ export function writeGaussianPly(cloud: GaussianCloud, comments: readonly string
     ...[0, 1, 2, 3].map((c) => column(`rot_${c}`, (i) => rotations[i * 4 + c]! / length(i))),
   ]
   return writePly({ comments, elements: [{ name: 'vertex', count, columns }] })
+}
+
+/** The number of Gaussians; throws when the arrays are not of one length or hold what no file can. */
+export function checkGaussians({ means, scales, rotations, opacities, colors }: GaussianCloud): number {
+  const count = opacities.length
+  for (const [name, values, width] of [
+    ['means', means, 3],
+    ['scales', scales, 3],
+    ['rotations', rotations, 4],
+    ['opacities', opacities, 1],
+    ['colors', colors, 3],
+  ] as const) {
+    if (values.length !== count * width)
+      throw new IoError(`${name} must be [${count}, ${width}] as opacities are [${count}], got ${values.length} values`)
+    const wrong = values.findIndex((value) => !Number.isFinite(value))
+    if (wrong >= 0) {
+      const where = `Gaussian ${Math.floor(wrong / width)}: ${name} is ${values[wrong]}`
+      throw new IoError(`${where}; only finite values can be written`)
+    }
+  }
+  for (let i = 0; i < count; i++) {
+    const [w, x, y, z] = [rotations[i * 4]!, rotations[i * 4 + 1]!, rotations[i * 4 + 2]!, rotations[i * 4 + 3]!]
+    if (!(w * w + x * x + y * y + z * z > 0)) throw new IoError(`Gaussian ${i}: its rotation has no length`)
+  }
+  return count
 }
 
 /** The Gaussians of such a file in plain units. Spherical harmonics above the constant are ignored. */
