@@ -55,6 +55,9 @@ for name in "${steps[@]}"; do
   case $name in
     tests)
       files=(packages/*/test/*cuda*.test.ts packages/tensor/test/primitives.test.ts)
+      # Suites over all devices.
+      files+=(packages/losses/test/losses.test.ts packages/optimizers/test/adam.test.ts)
+      files+=(packages/gaussians/test/{operators,gpu}.test.ts)
       # One file after the other: they share the GPU, and some measure time.
       step tests 300 node node_modules/vitest/vitest.mjs run --no-file-parallelism "${files[@]}"
       grep -q 'skipped: device cuda' "$out/tests.log" && { say 'tests: FAILED, there is no usable GPU'; failed=1; }
@@ -63,7 +66,7 @@ for name in "${steps[@]}"; do
     memcheck) sanitize memcheck --leak-check no --report-api-errors no ;;
     racecheck) sanitize racecheck --racecheck-report all ;;
     bench)
-      mapfile -t all < <(cd benchmarks && ls -- *cuda*.bench.ts)
+      mapfile -t all < <(cd benchmarks && ls -- *{cuda,-gpu}*.bench.ts)
       read -ra names <<< "${BENCH:-${all[*]}}"
       step bench 400 node --import tsx benchmarks/run.ts "${names[@]}" --json "$out/bench.json"
       ;;

@@ -77,8 +77,8 @@ export interface GrowthStatistics {
  * about visibility by the very operations of wasm, so that there none differs.
  *
  * Errors: ShapeError, DTypeError, DisposedError and WrongDeviceError for tensors, ArgumentError for views and times, and
- * on wasm, where the list is known when the call is made, for a count or indices that do not fit. CUDA does not look at
- * the list: a count above its capacity counts as the capacity, and indices must be below the number of anchors.
+ * on wasm, where the list is known when the call is made, for a count or indices that do not fit. CUDA and WebGPU do not
+ * look at the list: a count above its capacity counts as the capacity, and indices must be below the number of anchors.
  * No anchors and none visible are no errors.
  *
  * Floor: these operators move bytes. A Gaussian costs 80 forward and 120 backward, an anchor 36 in `visible` (52 with
