@@ -60,6 +60,20 @@ export function parseRange(text: string): readonly [number, number] {
   return range
 }
 
+/** `1352x1014` */
+export interface ImageSize {
+  width: number
+  height: number
+}
+
+/** Repeated sizes collect. */
+export function parseSize(text: string, collected: readonly ImageSize[] = []): readonly ImageSize[] {
+  const match = /^(\d+)x(\d+)$/.exec(text.trim())
+  const size = { width: Number(match?.[1]), height: Number(match?.[2]) }
+  if (!match || size.width < 1 || size.height < 1) throw new InvalidArgumentError('expected a size such as 1352x1014')
+  return [...collected, size]
+}
+
 /** Repeated options collect. */
 export function collect(text: string, collected: readonly string[] = []): readonly string[] {
   return [...collected, text]

@@ -1,7 +1,7 @@
 import { presetNames } from '@clipgstream/trainer'
 import { Command, Option } from 'commander'
 import { addDataFlags } from './data.js'
-import { collect, parseCount, parseDevice, parseDevices, parseIndices, parseSeed } from './options.js'
+import { collect, parseCount, parseDevice, parseDevices, parseIndices, parseSeed, parseSize } from './options.js'
 import { createTerminal, type Terminal } from './terminal.js'
 
 interface GlobalFlags {
@@ -87,12 +87,24 @@ export function createProgram(version: string): Command {
       .option('--steps <n>', 'images of a path (default: the number of frames)', parseCount)
       .option('--frames <indices>', 'frames to draw, such as 0-19 or 7 (default: all trained)', parseIndices)
       .option('--out <folder>', 'where to write (default: <run>/test/renders, or train/renders)')
+      .option('--fps-test', 'measure frames a second instead, and write nothing')
+      .option(
+        '--size <size>',
+        'of the fps test; may be repeated (default: the views’, 1352x1014, 1920x1080)',
+        parseSize,
+      )
+      .option(
+        '--draws <n>',
+        'images of each measurement of the fps test (default: 1000 on a GPU, 20 on wasm)',
+        parseCount,
+      )
       .addOption(device())
       .addOption(threads())
       .action(run(async () => (await import('./commands/render.js')).render)),
     'render runs/court',
     'render runs/court --path orbit --steps 120',
     'render runs/court --path orbit --frames 7 --steps 90     # frozen time',
+    'render runs/court --fps-test --size 1920x1080 --device cuda',
   )
 
   example(

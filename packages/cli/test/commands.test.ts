@@ -95,6 +95,24 @@ describe('from dataset to results', () => {
     expect(cloud.opacities.length).toBeGreaterThan(7500)
   })
 
+  it('measures frames a second, decoded and cached', async () => {
+    const sizes = ['--size', '40x22', '--size', '32x24']
+    const flags = ['--fps-test', '--frames', '9-10', '--draws', '3', '--threads', '1', '--device', 'wasm', ...sizes]
+    const said = events(await clipgstream('--json', 'render', run, ...flags))
+    expect(said.map(({ mode, width, height, images }) => [mode, width, height, images])).toEqual([
+      ['decoded', 40, 22, 3],
+      ['cached', 40, 22, 3],
+      ['decoded', 32, 24, 3],
+      ['cached', 32, 24, 3],
+    ])
+    for (const { fps, median, p95, p99, gaussians, peakBytes } of said) {
+      for (const value of [fps, median, p95, p99, peakBytes]) expect(value).toBeGreaterThan(0)
+      expect(gaussians).toBeGreaterThan(7500)
+    }
+    expect(await clipgstream('render', run, ...flags)).toMatch(/40x22 +cached/)
+    await expect(clipgstream('render', run, '--fps-test', '--size', '0x4')).rejects.toThrow(/1352x1014/)
+  })
+
   it('names what is not there', async () => {
     await expect(clipgstream('render', run, '--views', 'view099')).rejects.toThrow(/no camera view099; it has view000/)
     await expect(clipgstream('render', run, '--frames', '20')).rejects.toThrow(/no frame 20; it has 0 to 19/)
@@ -123,6 +141,8 @@ describe('the command line', () => {
       /did you mean grid.levels/,
     )
     await expect(clipgstream('train', sample, other, '--device', 'webgpu')).rejects.toThrow(/webgpu/)
+    await expect(clipgstream('train', sample, other, '--devices', 'wasm,abacus')).rejects.toThrow(/each one of wasm/)
+    await expect(clipgstream('train', sample, other, '--devices', 'wasm,wasm', ...small)).rejects.toThrow(/--device/)
     await expect(clipgstream('train', sample, other, '--clips', '7', ...small)).rejects.toThrow(/no clip 7/)
     const file = join(folder, 'broken.json')
     writeFileSync(file, '{')

@@ -5,20 +5,25 @@ import { encodePng, nodeFolder, writeAtomic } from '@clipgstream/io/node'
 import { type DeviceName, selectDevice } from '@clipgstream/tensor'
 import { type ClipPlayer, openClipStream } from '@clipgstream/trainer'
 import { CommandError } from '../command-error.js'
+import type { ImageSize } from '../options.js'
 import { durationText, type Terminal } from '../terminal.js'
+import { fpsTest } from './fps-test.js'
 
-interface RenderFlags {
+export interface RenderFlags {
   views: string
   path?: 'orbit' | 'spiral' | 'through'
   steps?: number
   frames?: number[]
   out?: string
+  fpsTest?: boolean
+  size?: readonly ImageSize[]
+  draws?: number
   device: DeviceName
   threads?: number
 }
 
 /** One image to draw. */
-interface Shot {
+export interface Shot {
   folder: string
   file: string
   view: View
@@ -32,6 +37,11 @@ export async function render(terminal: Terminal, run: string, flags: RenderFlags
   const frames = chooseFrames(player, flags.frames)
   const out = flags.out ?? join(run, flags.views === 'train' && !flags.path ? 'train' : 'test', 'renders')
   const shots = flags.path ? pathShots(player, flags.path, frames, flags.steps) : viewShots(player, flags.views, frames)
+  if (flags.fpsTest) {
+    const { size, draws } = flags
+    await fpsTest(terminal, player, shots, { ...(size && { sizes: size }), ...(draws && { draws }) })
+    return
+  }
   for (const folder of new Set(shots.map((shot) => shot.folder))) await mkdir(join(out, folder), { recursive: true })
   const progress = terminal.progress('render', shots.length)
   const started = performance.now()

@@ -4,8 +4,8 @@ import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
 import { type DeviceName, selectDevice } from '@clipgstream/tensor'
 import {
   type Config,
-  type DoneEvent,
   datasetOptions as configured,
+  type DoneEvent,
   resolveConfig,
   type TrainEvent,
   train,

@@ -94,7 +94,8 @@ export class Crew {
         return
       }
       try {
-        await worker.train(clip)
+        const aborted = await worker.train(clip)
+        if (aborted && !this.#stopped) throw new WorkerFailure('the worker process was stopped by a signal')
       } catch (error) {
         if (!(error instanceof WorkerFailure)) throw error
         this.#failed(lane, clip, error.message, queue)

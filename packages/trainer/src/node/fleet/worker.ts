@@ -21,8 +21,8 @@ let opened: Opened | null = null
 /** One message after the other. */
 let turn: Promise<void> = Promise.resolve()
 
-// A terminal sends its interrupt to the whole group of processes; the parent gets it too and says when to stop.
-process.on('SIGINT', () => {})
+// A terminal, and whoever stops a service, signals the whole group of processes; the parent then starts no other clip.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => interrupt.abort())
 process.on('disconnect', () => {
   interrupt.abort()
   turn = turn.then(() => {
