@@ -49,13 +49,16 @@ async function loadDawn(): Promise<Create> {
   }
 }
 
-function optionsOf({ adapter, robust }: GpuRequest): string[] {
+function optionsOf({ adapter, robust, software }: GpuRequest): string[] {
   const enabled = ['vulkan_enable_f16_on_nvidia', ...(robust ? [] : ['disable_robustness'])]
+  // Time stamps are otherwise rounded to 0.1 ms. SwiftShader compiles the zeroing of workgroup memory by this extension to a
+  // store for each word: seconds for 24 KiB.
+  const slow = software ? ['use_vulkan_zero_initialize_workgroup_memory_extension'] : []
+  const disabled = ['timestamp_quantization', ...slow]
   return [
     ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
     `enable-dawn-features=${enabled.join(',')}`,
-    // Time stamps are otherwise rounded to 0.1 ms.
-    'disable-dawn-features=timestamp_quantization',
+    `disable-dawn-features=${disabled.join(',')}`,
   ]
 }
 
