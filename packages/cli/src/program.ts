@@ -1,6 +1,7 @@
 import { presetNames } from '@clipgstream/trainer'
 import { Command, Option } from 'commander'
 import { addDataFlags } from './data.js'
+import { addExportFlags } from './export-options.js'
 import { collect, parseCount, parseDevice, parseDevices, parseIndices, parseSeed, parseSize } from './options.js'
 import { createTerminal, type Terminal } from './terminal.js'
 
@@ -145,16 +146,13 @@ export function createProgram(version: string): Command {
   )
 
   example(
-    program
-      .command('export')
-      .argument('<run>')
-      .description('write the Gaussians of frames as 3DGS PLY, for other viewers')
-      .option('--frames <indices>', 'frames to write (default: all trained)', parseIndices)
-      .option('--out <folder>', 'where to write (default: <run>/export)')
+    addExportFlags(program.command('export').argument('<run>'))
+      .description('write the Gaussians of frames for other viewers, or a camera path for Blender')
       .addOption(device())
       .addOption(threads())
       .action(run(async () => (await import('./commands/export.js')).exportFrames)),
-    'export runs/court --frames 0-9',
+    'export runs/court --frames 0-9 --format spz',
+    'export runs/court --path orbit --steps 120      # camera_path.json',
   )
 
   example(

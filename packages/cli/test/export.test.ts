@@ -1,0 +1,70 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readCameraPath, readGaussianPly, readSpz } from '@clipgstream/io'
+import { SplatTransformMissingError } from '@clipgstream/io/node'
+import { CommandError, createProgram } from 'clipgstream'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+
+const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'clipgstream-export-'))
+const run = join(folder, 'run')
+const one = ['--threads', '1', '--device', 'wasm']
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function clipgstream(...args: string[]): Promise<string> {
+  const written: string[] = []
+  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    written.push(String(text))
+    return true
+  })
+  try {
+    const program = createProgram('0.0.0')
+    for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeErr: () => {} })
+    await program.parseAsync(['node', 'clipgstream', ...args])
+  } finally {
+    spy.mockRestore()
+  }
+  return written.join('')
+}
+
+beforeAll(async () => {
+  const small = ['--preset', 'mini', '--iterations', '1', '--downsample', '8', '--clips', '0', ...one]
+  await clipgstream('train', sample, run, ...small)
+})
+
+it('writes a frame as PLY and as SPZ, which agree', async () => {
+  await clipgstream('export', run, '--frames', '3', ...one)
+  await clipgstream('export', run, '--frames', '3', '--format', 'spz', ...one)
+  expect(readdirSync(join(run, 'export'))).toEqual(['00003.ply', '00003.spz'])
+  const read = (name: string) => new Uint8Array(readFileSync(join(run, 'export', name)))
+  const ply = readGaussianPly(read('00003.ply'))
+  const spz = readSpz(read('00003.spz'))
+  expect(spz.opacities.length).toBe(ply.opacities.length)
+  const apart = ply.means.reduce((most, value, i) => Math.max(most, Math.abs(value - spz.means[i]!)), 0)
+  expect(apart).toBeLessThan(2 ** -12)
+  expect(read('00003.spz').length).toBeLessThan(read('00003.ply').length / 3)
+})
+
+it('writes a camera path without a device', async () => {
+  const said = await clipgstream('--json', 'export', run, '--path', 'orbit', '--steps', '6', '--rate', '24')
+  expect(JSON.parse(said.trim())).toMatchObject({ type: 'export-path', path: 'orbit', cameras: 6 })
+  // An eighth of 160 x 90 is 20 x 12, whose pixels are not square.
+  expect(said).toContain('focal lengths that differ by up to 6.25 %')
+  const path = readCameraPath(new Uint8Array(readFileSync(join(run, 'export', 'camera_path.json'))))
+  expect(path).toMatchObject({ fps: 24, closed: true })
+  expect(path.views).toHaveLength(6)
+  await expect(clipgstream('export', folder, '--path', 'orbit')).rejects.toThrow(CommandError)
+})
+
+it('refuses other formats, and says what a format needs', async () => {
+  await expect(clipgstream('export', run, '--format', 'obj')).rejects.toThrow(/ply, spz, sog, glb/)
+  // Where the package is installed the file is written instead.
+  const made = await clipgstream('export', run, '--frames', '3', '--format', 'glb', ...one).catch(
+    (error: unknown) => error,
+  )
+  if (typeof made === 'string') expect(readdirSync(join(run, 'export'))).toContain('00003.glb')
+  else expect(made).toBeInstanceOf(SplatTransformMissingError)
+})
