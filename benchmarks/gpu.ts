@@ -48,7 +48,7 @@ export async function gpuTime(
 
 /** What others measured on this very device; their figures say nothing about another. */
 export function peers(
-  device: CudaDevice,
+  device: { readonly label: string },
   milliseconds: number,
   of: Readonly<Record<string, number>>,
 ): Record<string, number> {

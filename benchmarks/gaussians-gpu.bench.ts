@@ -1,9 +1,9 @@
 import { lookAt } from '@clipgstream/camera'
 import { createAnchorOperators } from '@clipgstream/gaussians'
 import { createRandom } from '@clipgstream/tensor'
-import type { CudaDevice } from '@clipgstream/tensor/cuda'
 import type { Benchmark, Effort, Row } from './bench.js'
-import { gpuTime, memoryBandwidth, onGpu, withFloor } from './gpu.js'
+import { memoryBandwidth, withFloor } from './gpu.js'
+import { type Gpu, onGpus, timeOf } from './gpus.js'
 
 const anchors = 100_000
 const perAnchor = 10
@@ -11,14 +11,14 @@ const gaussians = anchors * perAnchor
 const [staticWidth, dynamicWidth] = [64, 64]
 
 export const benchmark: Benchmark = {
-  name: 'gaussians on CUDA',
+  name: 'gaussians on GPUs',
   description:
     `${anchors} anchors of ${perAnchor} Gaussians, all of them listed as visible; features of ${staticWidth} and ${dynamicWidth}. ` +
     'The floor is the time to move the bytes once at 3 TB/s; what stays in the L2 cache between repetitions may beat it.',
-  run: (effort) => onGpu((device) => measure(device, effort)),
+  run: (effort) => onGpus((device) => measure(device, effort)),
 }
 
-async function measure(device: CudaDevice, effort: Effort): Promise<Row[]> {
+async function measure(device: Gpu, effort: Effort): Promise<Row[]> {
   using _ = device.scope()
   const random = createRandom(1)
   const normal = (shape: number[], scale = 1, shift = 0) => {
@@ -55,7 +55,7 @@ async function measure(device: CudaDevice, effort: Effort): Promise<Row[]> {
 
   const rows: Row[] = []
   const time = async (what: string, bytes: number, work: () => void) => {
-    const value = await gpuTime(device, { work, repeat: 50 }, effort)
+    const value = await timeOf(device, { work, repeat: 50 }, effort)
     rows.push(...withFloor({ what, value, unit: 'ms' }, (1e3 * bytes) / memoryBandwidth))
   }
   const width = 4 * (staticWidth + dynamicWidth)

@@ -1,8 +1,8 @@
 import { createPhotometricLoss } from '@clipgstream/losses'
 import { createRandom } from '@clipgstream/tensor'
-import type { CudaDevice } from '@clipgstream/tensor/cuda'
 import type { Benchmark, Effort, Row } from './bench.js'
-import { gpuTime, memoryBandwidth, onGpu, peers, withFloor } from './gpu.js'
+import { memoryBandwidth, peers, withFloor } from './gpu.js'
+import { type Gpu, onGpus, timeOf } from './gpus.js'
 
 /** Milliseconds on an H100, forward and backward. */
 interface Rivals {
@@ -18,12 +18,12 @@ const images: { width: number; height: number; rivals: Rivals }[] = [
 const weights = { l1: 0.8, dssim: 0.2 }
 
 export const benchmark: Benchmark = {
-  name: 'loss on CUDA',
+  name: 'loss on GPUs',
   description:
     'L1 and SSIM with an 11x11 window against bytes, and their gradient. The floor is 17 bytes a value forward and 21 ' +
     'backward, at 3 TB/s of device memory.',
   run: (effort) =>
-    onGpu(async (device) => {
+    onGpus(async (device) => {
       const rows: Row[] = []
       for (const image of images) rows.push(...(await measure(device, image, effort)))
       return rows
@@ -31,7 +31,7 @@ export const benchmark: Benchmark = {
 }
 
 async function measure(
-  device: CudaDevice,
+  device: Gpu,
   { width, height, rivals }: (typeof images)[number],
   effort: Effort,
 ): Promise<Row[]> {
@@ -44,8 +44,8 @@ async function measure(
   const image = device.from(floats, [height, width, 3])
   const target = device.from(bytes, [height, width, 3])
   const result = loss.forward(image, target)
-  const forward = await gpuTime(device, { work: () => loss.forward(image, target) }, effort)
-  const backward = await gpuTime(device, { work: () => loss.backward(image, target, result, weights) }, effort)
+  const forward = await timeOf(device, { work: () => loss.forward(image, target) }, effort)
+  const backward = await timeOf(device, { work: () => loss.backward(image, target, result, weights) }, effort)
   const row = (what: string, value: number, bytesOfValue: number, pass: 0 | 1): Row[] => {
     const ratios = peers(device, value, { 'fused-ssim': rivals.fusedSsim[pass], original: rivals.original[pass] })
     const floor = (1e3 * bytesOfValue * length) / memoryBandwidth
