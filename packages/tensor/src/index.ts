@@ -15,5 +15,13 @@ export {
 } from './errors.js'
 export { createPrimitives, type Primitives, type SortedPairs } from './primitives.js'
 export { createRandom, type Random } from './random.js'
-export { type DeviceName, deviceNames, isDeviceName, type SelectOptions, selectDevice } from './select.js'
+export {
+  chooseDevice,
+  type DeviceChoice,
+  type DeviceName,
+  deviceNames,
+  isDeviceName,
+  type SelectOptions,
+  selectDevice,
+} from './select.js'
 export type { Device, DTypeOf, Scope, Tensor } from './tensor.js'

@@ -12,14 +12,24 @@ export const deviceNames = ['auto', 'wasm', 'webgpu', 'cuda'] as const satisfies
 export interface SelectOptions {
   /** Threads of the wasm device; all cores by default. */
   threads?: number
+  /**
+   * `auto` takes a GPU only if this resolves: to be used for creating the operators that will be needed. With a
+   * DeviceUnavailableError, such as of kernels that are not built, `auto` goes on to the next device.
+   */
+  accept?: (device: Device) => Promise<unknown>
+}
+
+/** What `auto` takes. */
+export interface DeviceChoice {
+  device: Device
+  /** Better devices that are not there, best first, and why. */
+  passedOver: readonly { name: DeviceName; reason: string }[]
 }
 
 /**
- * Whether every operator has CUDA kernels. Only then does `auto` try a GPU first: a device that can allocate but not
- * train is not the best one. To be set when the conformance table of cuda is complete.
+ * Whether every operator has WebGPU kernels. Only then does `auto` try webgpu, after cuda and with a hardware adapter: a
+ * device that can allocate but not train is not the best one. To be set when the conformance table of webgpu is complete.
  */
-const cudaIsComplete: boolean = false
-/** The same for webgpu, which `auto` tries after cuda, and only with a hardware adapter. */
 const webgpuIsComplete: boolean = false
 
 /**
@@ -30,7 +40,7 @@ export async function selectDevice(name: DeviceName = 'auto', options: SelectOpt
   const [kind, which] = split(name)
   switch (kind) {
     case 'auto':
-      return (await tryCuda()) ?? (await tryWebgpu()) ?? selectDevice('wasm', options)
+      return (await chooseDevice(options)).device
     case 'wasm': {
       const { createWasmDevice } = await import('./wasm/index.js')
       return createWasmDevice(options)
@@ -44,6 +54,28 @@ export async function selectDevice(name: DeviceName = 'auto', options: SelectOpt
       return createWebgpuDevice(which === undefined ? {} : { adapter: which })
     }
   }
+}
+
+/**
+ * The best device of this machine, as `auto` takes it: the first GPU where a driver and kernels are there, else wasm; and
+ * why what is better was passed over.
+ */
+export async function chooseDevice(options: SelectOptions = {}): Promise<DeviceChoice> {
+  const passedOver: { name: DeviceName; reason: string }[] = []
+  const better = [['cuda', openCuda] as const, ...(webgpuIsComplete ? [['webgpu', openWebgpu] as const] : [])]
+  for (const [name, open] of better) {
+    let device: Device | undefined
+    try {
+      device = await open()
+      await options.accept?.(device)
+      return { device, passedOver }
+    } catch (error) {
+      device?.dispose()
+      if (!(error instanceof DeviceUnavailableError)) throw error
+      passedOver.push({ name, reason: error.message })
+    }
+  }
+  return { device: await selectDevice('wasm', options), passedOver }
 }
 
 /** Whether `text` names a device: one of {@link deviceNames}, `cuda:` and an index or `webgpu:` and a name. */
@@ -65,19 +97,20 @@ function split(name: DeviceName): [(typeof deviceNames)[number], string?] {
   throw new DeviceUnavailableError(name, 'there is no such device', remedy)
 }
 
-async function tryCuda(): Promise<Device | undefined> {
-  if (!cudaIsComplete) return undefined
-  const { createCudaDevice } = await import('#cuda')
-  return createCudaDevice().catch(ifUnavailable)
+async function openCuda(): Promise<Device> {
+  const { createCudaDevice, createCudaPrimitives } = await import('#cuda')
+  const device = await createCudaDevice()
+  try {
+    // Without kernels a device still moves memory; whoever asks for the best one wants more.
+    await createCudaPrimitives(device)
+    return device
+  } catch (error) {
+    device.dispose()
+    throw error
+  }
 }
 
-async function tryWebgpu(): Promise<Device | undefined> {
-  if (!webgpuIsComplete) return undefined
+async function openWebgpu(): Promise<Device> {
   const { createWebgpuDevice } = await import('./webgpu/index.js')
-  return createWebgpuDevice().catch(ifUnavailable)
-}
-
-function ifUnavailable(error: unknown): undefined {
-  if (error instanceof DeviceUnavailableError) return undefined
-  throw error
+  return createWebgpuDevice()
 }

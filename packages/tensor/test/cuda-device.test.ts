@@ -54,6 +54,25 @@ describe('memory', () => {
     expect(device.memory).toEqual({ free: 64 << 20, total: 64 << 20 })
   })
 
+  it('gives reads and waits that are pending their end when it is disposed', async () => {
+    const values = Float32Array.from({ length: 40_000 }, (_, i) => i)
+    const [small, large] = [device.from(values.subarray(0, 3)), device.from(values)]
+    device.fill(small, 7)
+    const reads = [device.read(small), device.read(large)]
+    const waits = [device.synchronize(), device.time(() => device.fill(small, 8)).catch(() => 'no time')]
+    expect(gpu.pending).toBeGreaterThan(0)
+    device.dispose()
+    expect(await Promise.all(reads)).toEqual([Float32Array.of(7, 7, 7), values])
+    expect(await Promise.all(waits)).toEqual([undefined, 'no time'])
+  })
+
+  it('lets reads that are pending fail with it', async () => {
+    const reading = device.read(device.from(Float32Array.of(1)))
+    gpu.failing['cuStreamSynchronize'] = 700
+    device.dispose()
+    await expect(reading).rejects.toThrow('cuStreamSynchronize returned CUDA_ERROR_ILLEGAL_ADDRESS (700)')
+  })
+
   it('moves every dtype there and back, in parts', async () => {
     using a = device.from(Float32Array.of(1, -2, 3.5, Number.NaN), [2, 2], 'a')
     using b = device.from(Uint8Array.of(1, 2, 3))

@@ -51,6 +51,7 @@ export class FakeGpu {
   readonly live = new Map<number, Uint8Array<ArrayBuffer>>()
   readonly pinned = new Map<number, Uint8Array<ArrayBuffer>>()
   readonly #events = new Set<number>()
+  readonly #destroyedEvents = new Set<number>()
   readonly #graphs = new Map<number, (() => void)[]>()
   readonly #kernelNames = new Map<number, string>()
   #queue: (() => void)[] = []
@@ -139,7 +140,11 @@ export class FakeGpu {
         this.#events.delete(event)
         return this.#enqueue(() => void this.#events.add(event))
       }
+      case 'cuEventDestroy_v2':
+        this.#destroyedEvents.add(number(0))
+        return 0
       case 'cuEventQuery':
+        if (this.#destroyedEvents.has(number(0))) return 400
         this.#queue.shift()?.()
         return this.#events.has(number(0)) ? 0 : 600
       case 'cuEventSynchronize':

@@ -133,6 +133,10 @@ export function driverOver(
 
 /** A driver whose calls happen in one context: a process may use several GPUs, and a thread has one current context. */
 export interface ContextDriver extends Driver {
+  /** Whether `release` has been called; all calls then fail without reaching the driver, whose handles are gone. */
+  readonly released: boolean
+  /** What `release` calls first: destroys handles that nobody has destroyed. */
+  readonly atRelease: Set<() => void>
   /** Makes the context current, for calls that go around this driver. */
   enter(): void
   /**
@@ -144,6 +148,8 @@ export interface ContextDriver extends Driver {
   release(): void
 }
 
+/** CUDA_ERROR_CONTEXT_IS_DESTROYED */
+const contextIsDestroyed = 709
 let current = 0
 const pinned = new Set<number>()
 
@@ -155,12 +161,19 @@ export function inContext(driver: Driver, device: number): ContextDriver {
     driver.call('cuCtxSetCurrent', context)
     current = context
   }
+  let released = false
+  const atRelease = new Set<() => void>()
   const raw = (name: DriverFunction, args: NativeArgument[]): number => {
+    if (released) return contextIsDestroyed
     enter()
     return driver.raw(name, ...args)
   }
   return {
     ...driverOver(raw, driver.nameOf, driver.view),
+    get released() {
+      return released
+    },
+    atRelease,
     enter,
     pin() {
       if (pinned.has(device)) return
@@ -168,6 +181,9 @@ export function inContext(driver: Driver, device: number): ContextDriver {
       driver.handle('cuDevicePrimaryCtxRetain', device)
     },
     release() {
+      if (released) return
+      for (const destroy of [...atRelease]) destroy()
+      released = true
       driver.raw('cuCtxSetCurrent', 0)
       current = 0
       driver.raw('cuDevicePrimaryCtxRelease_v2', device)

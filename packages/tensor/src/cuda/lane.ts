@@ -22,8 +22,7 @@ export class Lane {
   }
 
   dispose(): void {
-    this.driver.raw('cuStreamSynchronize', this.stream)
-    this.staging.dispose()
+    this.staging.dispose(this.driver.raw('cuStreamSynchronize', this.stream))
     this.driver.raw('cuEventDestroy_v2', this.#event)
     this.driver.raw('cuStreamDestroy_v2', this.stream)
   }

@@ -1,4 +1,4 @@
-import type { Driver } from './driver.js'
+import type { ContextDriver } from './driver.js'
 import { CudaEvent } from './event.js'
 
 /** GPU time of a kernel, all its launches together. */
@@ -12,7 +12,7 @@ export interface KernelTime {
 export class Profile {
   readonly #spans: { kernel: string; start: CudaEvent; end: CudaEvent }[] = []
 
-  constructor(private readonly driver: Driver) {}
+  constructor(private readonly driver: ContextDriver) {}
 
   measure(kernel: string, stream: number, launch: () => void): void {
     const start = new CudaEvent(this.driver, stream)

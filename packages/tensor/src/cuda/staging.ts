@@ -28,6 +28,8 @@ export class Staging {
   readonly #ring: Block[] = []
   readonly #idle = { small: [] as Block[], large: [] as Block[] }
   readonly #blocks: Block[] = []
+  /** Ends downloads that are under way, with the result code of the stream. */
+  readonly #pending = new Set<(code: number) => void>()
   #segment = 0
   #used = 0
 
@@ -73,11 +75,27 @@ export class Staging {
       parts.push({ block, at, length })
     }
     const last = parts.at(-1)
-    if (last) await eventReached(this.driver, last.block.event)
-    for (const part of parts) collect(part)
+    if (!last) return
+    let ended: number | null = null
+    const end = (code: number) => {
+      ended = code
+      this.#pending.delete(end)
+      if (code === 0) for (const part of parts) collect(part)
+    }
+    this.#pending.add(end)
+    try {
+      await eventReached(this.driver, last.block.event, () => ended !== null)
+    } catch (error) {
+      this.#pending.delete(end)
+      throw error
+    }
+    if (ended === null) end(0)
+    else if (ended !== 0) throw new CudaError('cuStreamSynchronize', ended, this.driver.nameOf(ended))
   }
 
-  dispose(): void {
+  /** `code` is what synchronizing the stream gave: downloads that nobody has collected end with it here. */
+  dispose(code: number): void {
+    for (const end of [...this.#pending]) end(code)
     for (const block of this.#blocks.splice(0)) {
       this.driver.raw('cuEventDestroy_v2', block.event)
       this.driver.raw('cuMemFreeHost', block.address)
@@ -109,9 +127,12 @@ export class Staging {
   }
 }
 
-/** Resolves when `event` is reached: short waits take microseconds, long ones leave the processor to others. */
-export async function eventReached(driver: Driver, event: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
+/**
+ * Resolves when `event` is reached, or `ended` says that it is not to be asked any more, since it may be destroyed. Short
+ * waits take microseconds, long ones leave the processor to others.
+ */
+export async function eventReached(driver: Driver, event: number, ended: () => boolean): Promise<void> {
+  for (let tries = 0; !ended(); tries++) {
     const code = driver.raw('cuEventQuery', event)
     if (code === 0) return
     if (code !== notReady) throw new CudaError('cuEventQuery', code, driver.nameOf(code))
