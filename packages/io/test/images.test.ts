@@ -332,3 +332,27 @@ describe('image store', () => {
     expect((await loadImage(dataset, decoder, { camera: 1, frame: 0 })).data[0]).toBe(redOf(1, 0))
   })
 })
+
+test('transparent images over a colour', async () => {
+  const { default: sharp } = await import('sharp')
+  // Opaque, half and fully transparent.
+  const pixels = Uint8Array.of(200, 100, 50, 255, 200, 100, 50, 128, 200, 100, 50, 0)
+  const png = new Uint8Array(
+    await sharp(pixels, { raw: { width: 3, height: 1, channels: 4 } })
+      .png()
+      .toBuffer(),
+  )
+  const over = async (background: readonly [number, number, number]) => [
+    ...(await createNodeDecoder({ background }).decode(png, 'a.png')).data,
+  ]
+  const a = 128 / 255
+  const blend = (c: number, under: number) => Math.round(c * a + under * (1 - a))
+  const close = (actual: number[], expected: number[]) =>
+    actual.forEach((value, i) => {
+      expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(1)
+    })
+  close(await over([1, 1, 1]), [200, 100, 50, ...[200, 100, 50].map((c) => blend(c, 255)), 255, 255, 255])
+  close(await over([0, 0, 0]), [200, 100, 50, ...[200, 100, 50].map((c) => blend(c, 0)), 0, 0, 0])
+  expect([...(await createNodeDecoder().decode(png, 'a.png')).data].slice(6)).toEqual([200, 100, 50])
+  expect(() => createNodeDecoder({ background: [0, 0, 2] })).toThrow(/background must be/)
+})

@@ -1,13 +1,22 @@
 import sharp, { type Sharp } from 'sharp'
-import { FormatError } from '../errors.js'
+import { FormatError, OptionError } from '../errors.js'
 import { quantizeImage } from '../images/quantize.js'
 import type { ImageDecoder, RgbImage, Size } from '../images/types.js'
 
 /** Larger images are taken for mistakes: 16384 x 16384. */
 const mostPixels = 2 ** 28
 
+export interface NodeDecoderOptions {
+  /**
+   * Lay images with alpha over this colour, each channel in [0, 1]: c a + background (1 - a) on the stored values, as NeRF's
+   * synthetic scenes are meant. Default: alpha is dropped and colours stay as stored.
+   */
+  readonly background?: readonly [number, number, number]
+}
+
 /** Decodes JPEG, PNG, WebP and TIFF with sharp, off the main thread. */
-export function createNodeDecoder(): ImageDecoder {
+export function createNodeDecoder({ background }: NodeDecoderOptions = {}): ImageDecoder {
+  const flat = background && colorOf(background)
   return {
     async decode(bytes, file, size) {
       try {
@@ -21,7 +30,8 @@ export function createNodeDecoder(): ImageDecoder {
         if (depth !== 'uchar' && depth !== 'ushort') {
           throw new FormatError(file, 'image', '8 or 16 bits a channel', depth)
         }
-        let pipeline = input.removeAlpha().toColourspace('srgb')
+        const opaque = flat ? input.flatten({ background: flat }) : input.removeAlpha()
+        let pipeline = opaque.toColourspace('srgb')
         if (size) {
           pipeline = pipeline.resize(size.width, size.height, {
             fit: 'fill',
@@ -38,6 +48,12 @@ export function createNodeDecoder(): ImageDecoder {
       }
     },
   }
+}
+
+function colorOf([r, g, b]: readonly [number, number, number]): { r: number; g: number; b: number } {
+  if (![r, g, b].every((value) => value >= 0 && value <= 1))
+    throw new OptionError('background', `${r} ${g} ${b}`, 'three numbers in [0, 1]')
+  return { r: Math.round(r * 255), g: Math.round(g * 255), b: Math.round(b * 255) }
 }
 
 function rgb(data: Uint8Array, info: Size & { readonly channels: number }, file: string): RgbImage {

@@ -1,5 +1,6 @@
 import { decodeUtf8 } from '../bytes.js'
-import { FormatError, shown } from '../errors.js'
+import { FormatError } from '../errors.js'
+import { opcodeName } from './pickle-opcodes.js'
 
 /** A name that a pickle asks for. It is never looked up: only its text is compared. */
 export class PickleGlobal {
@@ -273,7 +274,7 @@ export function runPickle(
         return { value, end: at }
       }
       default:
-        fail('an opcode that tensors need', shown(`0x${opcode.toString(16)}`))
+        fail('an opcode that tensors need', opcodeName(opcode))
     }
   }
 }
