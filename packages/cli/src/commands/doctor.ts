@@ -1,5 +1,6 @@
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
-import { type DeviceName, deviceNames, selectDevice } from '@clipgstream/tensor'
+import { chooseDevice, type DeviceName, deviceNames, selectDevice } from '@clipgstream/tensor'
+import { acceptForTraining } from '../device.js'
 import { bytesText, type Terminal, tableText } from '../terminal.js'
 
 interface Finding {
@@ -24,11 +25,13 @@ export async function doctor(terminal: Terminal): Promise<void> {
     await tryPackage('sharp', 'images', () => import('sharp'), 'npm i sharp'),
     await tryPackage('node-av', 'videos', () => import('node-av/lib'), 'npm i node-av'),
   )
-  const best = await selectDevice('auto')
-  terminal.event({ type: 'doctor', findings, device: best.label })
+  const { device: best, passedOver } = await chooseDevice({ accept: acceptForTraining })
+  terminal.event({ type: 'doctor', findings, device: best.label, passedOver })
   terminal.line(tableText(findings.map(({ what, ok, detail }) => [ok ? 'ok' : '--', what, detail])))
   terminal.line()
-  terminal.line(`--device auto takes ${best.label}`)
+  const why = passedOver.length > 0 ? ', since better ones cannot be used:' : ': its driver and all kernels are there'
+  terminal.line(`--device auto takes ${best.label}${why}`)
+  for (const { reason } of passedOver) terminal.line(`  ${reason}`)
   best.dispose()
 }
 

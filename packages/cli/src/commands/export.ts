@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { orbitPath, samplePath, spiralPath, throughPath } from '@clipgstream/camera'
 import { type GaussianCloud, writeCameraPath, writeGaussianPly, writeSpz } from '@clipgstream/io'
 import { nodeFolder, writeAtomic, writeSplats } from '@clipgstream/io/node'
-import { type DeviceName, selectDevice } from '@clipgstream/tensor'
+import type { DeviceName } from '@clipgstream/tensor'
 import { openClipStream, readManifest } from '@clipgstream/trainer'
 import { CommandError } from '../command-error.js'
+import { openDevice } from '../device.js'
 import type { ExportFlags, ExportFormat } from '../export-options.js'
 import { bytesText, type Terminal } from '../terminal.js'
 import { chooseFrames } from './render.js'
@@ -15,7 +16,7 @@ type Flags = ExportFlags & { device: DeviceName; threads?: number }
 /** Writes all Gaussians of each frame for other viewers, or a camera path for Blender's add-on. */
 export async function exportFrames(terminal: Terminal, run: string, flags: Flags): Promise<void> {
   if (flags.path) return exportPath(terminal, run, flags.path, flags)
-  using device = await selectDevice(flags.device, { ...(flags.threads && { threads: flags.threads }) })
+  using device = await openDevice(flags.device, flags.threads)
   using player = await openClipStream(nodeFolder(run), device)
   const frames = chooseFrames(player, flags.frames)
   const out = flags.out ?? join(run, 'export')

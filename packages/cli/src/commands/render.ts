@@ -2,9 +2,10 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { orbitPath, samplePath, spiralPath, throughPath, type View } from '@clipgstream/camera'
 import { encodePng, nodeFolder, writeAtomic } from '@clipgstream/io/node'
-import { type DeviceName, selectDevice } from '@clipgstream/tensor'
+import type { DeviceName } from '@clipgstream/tensor'
 import { type ClipPlayer, openClipStream } from '@clipgstream/trainer'
 import { CommandError } from '../command-error.js'
+import { openDevice } from '../device.js'
 import type { ImageSize } from '../options.js'
 import { durationText, type Terminal } from '../terminal.js'
 import { fpsTest } from './fps-test.js'
@@ -32,7 +33,7 @@ export interface Shot {
 
 /** Draws views of a clip stream as PNG. Images that exist are drawn again. */
 export async function render(terminal: Terminal, run: string, flags: RenderFlags): Promise<void> {
-  using device = await selectDevice(flags.device, { ...(flags.threads && { threads: flags.threads }) })
+  using device = await openDevice(flags.device, flags.threads)
   using player = await openClipStream(nodeFolder(run), device)
   const frames = chooseFrames(player, flags.frames)
   const out = flags.out ?? join(run, flags.views === 'train' && !flags.path ? 'train' : 'test', 'renders')

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createImageStore, openDataset } from '@clipgstream/io'
 import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
-import { type DeviceName, selectDevice } from '@clipgstream/tensor'
+import type { DeviceName } from '@clipgstream/tensor'
 import {
   type Config,
   datasetOptions as configured,
@@ -14,6 +14,7 @@ import {
 import { createLogWriter, openRunFolder, trainOnDevices } from '@clipgstream/trainer/node'
 import { CommandError } from '../command-error.js'
 import { type DataFlags, datasetOptions } from '../data.js'
+import { openDevice } from '../device.js'
 import { exitCodes, stopped } from '../report.js'
 import type { Terminal } from '../terminal.js'
 import { createTrainDisplay } from '../train-display.js'
@@ -57,7 +58,7 @@ export async function trainCommand(
     const [single, ...others] = flags.devices ?? [flags.device]
     let done: DoneEvent | null
     if (single !== undefined && others.length === 0) {
-      using device = await selectDevice(single, { ...(threads && { threads }) })
+      using device = await openDevice(single, threads)
       done = await follow(terminal, runPath, train({ ...common, device, run: await openRunFolder(runPath) }))
     } else {
       const source = { folder: path, ...(frames && { frames }), ...(allowGaps && { allowGaps }) }
