@@ -2,9 +2,11 @@ import { createHashGrid, gridLayout, type HashGridConfig } from '@clipgstream/ha
 import { createRandom } from '@clipgstream/tensor'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
 import { describe, expect, it } from 'vitest'
-import { compare } from '../../../tools/conformance/case.js'
-import { cases, problem } from './conformance.js'
+import { problem } from './conformance.js'
 import { oracleForward, oracleLevels, oracleTouches } from './oracle.js'
+import { hashGridSuite } from './suite.js'
+
+hashGridSuite('wasm', await createWasmDevice({ threads: 2, poison: true }), { repeats: [true] })
 
 const config: HashGridConfig = {
   levels: 4,
@@ -16,13 +18,6 @@ const config: HashGridConfig = {
 }
 
 describe('hash grid on wasm, against double precision', () => {
-  it.each(cases.filter((c) => c.size === 'small'))('$operator: $name', async (one) => {
-    using device = await createWasmDevice({ threads: 2, poison: true })
-    const differences = compare(await one.run(device), one.oracle?.() ?? {}, one.tolerance)
-    expect(differences.filter((difference) => !difference.passed)).toEqual([])
-    expect(device.bytesInUse).toBe(0)
-  })
-
   it('has the gradient of finite differences', async () => {
     const tiny: HashGridConfig = { ...config, levels: 2, features: 2, log2TableSize: 6, baseResolution: 2 }
     const n = 20
@@ -96,105 +91,6 @@ describe('hash grid on wasm', () => {
     }
     expect(results[1]).toEqual(results[0])
     expect(results[2]).toEqual(results[0])
-  })
-
-  it.each([0, 1, 77, 150, 4_000_000_000])('uses %i rows of 150', async (count) => {
-    const n = 150
-    const used = Math.min(count, n)
-    const { points, table, vEncoded } = problem(config, n, 6)
-    using device = await createWasmDevice({ threads: 2, poison: true })
-    const grid = await createHashGrid(device, config)
-    const inputs = { points: device.from(points, [n, 4]), count: device.from(new Uint32Array([count])) }
-    const encoded = await grid.forward(inputs, device.from(table, [grid.entries, 4])).read()
-    const expected = oracleForward(config, points.subarray(0, used * 4), table)
-    for (let i = 0; i < expected.length; i++) expect(Math.abs(encoded[i]! - expected[i]!)).toBeLessThan(1e-6)
-    expect(encoded.subarray(expected.length).every(Number.isNaN)).toBe(true)
-    vEncoded.fill(Number.NaN, used * grid.width)
-    const vTable = device.zeros([grid.entries, 4])
-    grid.backward(inputs, device.from(vEncoded, [n, grid.width]), vTable)
-    expect((await vTable.read()).every(Number.isFinite)).toBe(true)
-  })
-
-  it('takes no points at all', async () => {
-    using device = await createWasmDevice({ threads: 2, poison: true })
-    const grid = await createHashGrid(device, config)
-    const points = device.empty([0, 4])
-    const table = device.zeros([grid.entries, 4])
-    expect(grid.forward({ points }, table).shape).toEqual([0, 16])
-    grid.backward({ points }, device.empty([0, 16]), table)
-  })
-
-  it.each([1, 2, 4, 8])(
-    'encodes rows outside to zeros and keeps their NaN gradients out, %i features',
-    async (features) => {
-      const outside = [-(2 ** -149), 1 + 2 ** -23, Number.NaN, Infinity, -Infinity]
-      const rows = outside.flatMap((value) => [0, 1, 2, 3].map((axis) => [0.5, 0.5, 0.5, 0.5].with(axis, value)))
-      const inside = [
-        [0, 0, 0, 0],
-        [1, 1, 1, 1],
-        [-0, 2 ** -149, 2 ** -126, 1 - 2 ** -24],
-      ]
-      const points = new Float32Array([...rows, ...inside].flat())
-      const n = points.length / 4
-      const wide = { ...config, features }
-      using device = await createWasmDevice({ threads: 1, poison: true })
-      const grid = await createHashGrid(device, wide)
-      const { table } = problem(wide, 1, 7)
-      const inputs = { points: device.from(points, [n, 4]) }
-      const encoded = await grid.forward(inputs, device.from(table, [grid.entries, features])).read()
-      const first = rows.length * grid.width
-      expect(encoded.subarray(0, first).every((value) => Object.is(value, 0))).toBe(true)
-      expect(encoded.subarray(first).every((value) => value !== 0 && Number.isFinite(value))).toBe(true)
-      const vTable = device.zeros([grid.entries, features])
-      const vEncoded = new Float32Array(n * grid.width).fill(1).fill(Number.NaN, 0, first)
-      grid.backward(inputs, device.from(vEncoded, [n, grid.width]), vTable)
-      const sum = (await vTable.read()).reduce((total, value) => total + value, 0)
-      expect(sum).toBeCloseTo(inside.length * grid.width, 3)
-    },
-  )
-
-  it('lets a NaN or an infinity reach only what touches it', async () => {
-    const n = 40
-    const { points, table, vEncoded } = problem(config, n, 8)
-    const finite = Float32Array.from(points, (value) => (value >= 0 && value <= 1 ? value : 0.25))
-    const level = oracleLevels(config)[3]!
-    const poisoned = oracleTouches(config, level, finite)[0]!.entry
-    table[poisoned * 4 + 1] = Number.NaN
-    vEncoded[2] = Number.NaN
-    vEncoded[3] = Infinity
-    using device = await createWasmDevice({ threads: 1 })
-    const grid = await createHashGrid(device, config)
-    const inputs = { points: device.from(finite, [n, 4]) }
-    const encoded = await grid.forward(inputs, device.from(table, [grid.entries, 4])).read()
-    const touching = Array.from({ length: n }, (_, i) =>
-      oracleTouches(config, level, finite.subarray(4 * i)).some(({ entry }) => entry === poisoned),
-    )
-    for (const [i, value] of encoded.entries()) {
-      const column = i % grid.width
-      expect(Number.isNaN(value)).toBe(column === 13 && touching[Math.floor(i / grid.width)] === true)
-    }
-    const vTable = device.zeros([grid.entries, 4])
-    grid.backward(inputs, device.from(vEncoded, [n, grid.width]), vTable)
-    const bad = [...(await vTable.read())].flatMap((value, i) => (Number.isFinite(value) ? [] : [i]))
-    const own = oracleTouches(config, oracleLevels(config)[0]!, finite).map(({ entry }) => entry)
-    expect(bad.length).toBeGreaterThan(0)
-    expect(bad.every((i) => own.includes(Math.floor(i / 4)) && i % 4 >= 2)).toBe(true)
-  })
-
-  it('adds to the gradient that is there', async () => {
-    const { points, vEncoded } = problem(config, 10, 9)
-    using device = await createWasmDevice({ threads: 1 })
-    const grid = await createHashGrid(device, config)
-    const inputs = { points: device.from(points, [10, 4]) }
-    const v = device.from(vEncoded, [10, grid.width])
-    const once = device.zeros([grid.entries, 4])
-    const twice = device.zeros([grid.entries, 4])
-    grid.backward(inputs, v, once)
-    grid.backward(inputs, v, twice)
-    grid.backward(inputs, v, twice)
-    const doubled = (await once.read()).map((value) => 2 * value)
-    const actual = await twice.read()
-    expect(actual.every((value, i) => Math.abs(value - doubled[i]!) < 1e-5)).toBe(true)
   })
 
   it('names what is wrong with its arguments', async () => {
