@@ -29,6 +29,7 @@ export type {
   WarningEvent,
 } from './events.js'
 export { allVisible, type DecodedFrame, decodeFrame, renderView } from './forward.js'
+export { createStepGraphs } from './graphs.js'
 export { applyColorMap, ColorFit } from './image-error.js'
 export { type ImportOptions, importOriginal } from './import-original.js'
 export type { ClipKind, Inheritance } from './initial.js'
@@ -62,6 +63,7 @@ export { type ConfigSources, parseConfig, resolveConfig, settingNames } from './
 export { createSampler, type Sampler, type SamplerOptions, seedFor, type TrainingSample } from './sampler.js'
 export { type AnchorArrays, type ClipState, createModel, type HeadArrays, readState } from './state.js'
 export { lossAndGradient, type ShotResult, type StepResult, trainStep } from './step.js'
+export type { Keep, StepGraphs, StepWork, Use } from './step-graphs.js'
 export { readClip, readReference } from './stream/clip-files.js'
 export {
   type ClipEntry,

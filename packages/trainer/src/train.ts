@@ -5,10 +5,10 @@ import type { Config } from './config.js'
 import type { TrainingData } from './data.js'
 import { ClipStreamError, TrainingDataError } from './errors.js'
 import type { DoneEvent, StartEvent, TrainEvent } from './events.js'
+import { createStepGraphs } from './graphs.js'
 import { type Inheritance, kindOf } from './initial.js'
-import { createTrainingOperators, type TrainingOperators } from './operators.js'
+import { createTrainingOperators } from './operators.js'
 import { beginRun, checkResumable, type RunHeader } from './run.js'
-import type { StepGraphs } from './step-graphs.js'
 import { readClip, readReference } from './stream/clip-files.js'
 import { type ClipStreamManifest, checkpointPath } from './stream/format.js'
 import { readRecord, refreshManifest } from './stream/manifest.js'
@@ -45,7 +45,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   const operators = await createTrainingOperators(device, config)
   const budget = await imageBudget(device, config.execution.imageBytes)
   using targets = new Targets(device, data, { budget, inUse: config.sampling.viewsPerStep })
-  using graphs = await createGraphs(operators, config)
+  using graphs = await createStepGraphs(operators, config)
   let reference: Inheritance | null = null
   for (const clip of wanted) {
     if (await readRecord(run, clip.index)) {
@@ -115,13 +115,6 @@ export function doneEvent({ clips }: ClipStreamManifest, started: number): DoneE
     clips: clips.map(({ index }) => index),
     bytes: clips.flatMap(({ files }) => files).reduce((sum, { bytes }) => sum + bytes, 0),
   }
-}
-
-/** Null where steps are launched kernel by kernel. */
-async function createGraphs(operators: TrainingOperators, config: Config): Promise<StepGraphs | null> {
-  if (!config.execution.graph || operators.device.kind !== 'cuda') return null
-  const { StepGraphs } = await import('./step-graphs.js')
-  return StepGraphs.for(operators, config.rasterizer.background)
 }
 
 function checkClips({ clips }: TrainingData, { clips: { size } }: Config): void {
