@@ -28,7 +28,7 @@ it('names of devices', async () => {
   expect(['', 'cuda:', 'cuda:-1', 'cuda:x', 'CUDA', 'gpu'].some(isDeviceName)).toBe(false)
   // @ts-expect-error: no such device
   await expect(selectDevice('gpu')).rejects.toThrowErrorMatchingInlineSnapshot(
-    `[DeviceUnavailableError: device gpu is not available: there is no such device. Use one of auto, wasm, webgpu, cuda, or cuda:1 for the second GPU]`,
+    `[DeviceUnavailableError: device gpu is not available: there is no such device. Use one of auto, wasm, webgpu, cuda, cuda:1 for the second GPU, or webgpu:NAME for one adapter]`,
   )
 })
 

@@ -1,12 +1,18 @@
 import { DeviceUnavailableError } from '@clipgstream/tensor'
 import { type CudaDevice, createCudaDevice } from '@clipgstream/tensor/cuda'
 import { createWasmDevice, type WasmDevice } from '@clipgstream/tensor/wasm'
+import type { WebgpuDevice } from '@clipgstream/tensor/webgpu'
+import { webgpuForTests } from './webgpu-device.js'
+
+type AnyDevice = WasmDevice | CudaDevice | WebgpuDevice
 
 export interface TestDevice {
   name: string
-  create(): Promise<WasmDevice | CudaDevice>
+  /** Whether it is a processor that plays GPU, on which only small problems are borne. */
+  slow?: boolean
+  create(): Promise<AnyDevice>
   /** Another that must give the same bytes. */
-  createOther(): Promise<WasmDevice | CudaDevice>
+  createOther(): Promise<AnyDevice>
 }
 
 const wasm: TestDevice = {
@@ -19,6 +25,16 @@ const cuda: TestDevice = {
   name: 'cuda',
   create: () => createCudaDevice({ poison: true }),
   createOther: () => createCudaDevice(),
+}
+
+async function webgpuDevice(): Promise<TestDevice | undefined> {
+  const create = async () => {
+    const device = await webgpuForTests()
+    if (!device) throw new Error('the adapter is gone')
+    return device
+  }
+  using device = await webgpuForTests()
+  return device ? { name: 'webgpu', slow: device.software, create, createOther: create } : undefined
 }
 
 /** Why the tests of a GPU do not run here, or undefined. */
@@ -37,5 +53,6 @@ export async function whyNoCuda(): Promise<string | undefined> {
 export async function testDevices(): Promise<TestDevice[]> {
   const missing = await whyNoCuda()
   if (missing) console.warn(`tests of cuda are skipped: ${missing}`)
-  return missing ? [wasm] : [wasm, cuda]
+  const webgpu = await webgpuDevice()
+  return [wasm, ...(missing ? [] : [cuda]), ...(webgpu ? [webgpu] : [])]
 }

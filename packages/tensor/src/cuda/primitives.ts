@@ -1,41 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { check } from '../check.js'
 import { ArgumentError, DeviceUnavailableError } from '../errors.js'
-import type { Primitives, SortedPairs } from '../primitives.js'
+import type { GpuPrimitives, SortedPairs, SortRange } from '../primitives.js'
 import type { Device, Tensor } from '../tensor.js'
 import { CudaDevice } from './device.js'
 import { LibraryError, type NativeArgument, openLibrary } from './ffi.js'
 
-export interface SortedWidePairs {
-  keys: Tensor<'u32'> // [n, 2] low word, high word
-  values: Tensor<'u32'> // [n]
-}
+export type { SortedWidePairs, SortRange } from '../primitives.js'
 
-export interface SortRange {
-  /** Only the first `count` elements are sorted (all); the others of the outputs are left as they are. */
-  count?: number
-  /** Lowest bit of the keys that is compared (0). */
-  firstBit?: number
-  /** One above the highest bit that is compared (all). */
-  endBit?: number
-}
-
-/** What CUB adds on CUDA. Sizes are known on the host; temporaries come from the pool and go back at once. */
-export interface CudaPrimitives extends Primitives {
-  /** As `sortPairs`, with 64-bit keys // [n, 2] low word, high word; the lowest `bits` (64) are compared. */
-  sortWidePairs(keys: Tensor<'u32'>, values: Tensor<'u32'>, bits?: number): SortedWidePairs
-  /**
-   * Sorts keys // [n] or [n, 2] and values // [n] into tensors of the caller, which must be others. Stable.
-   * Where the count is known on the device only: fill the rest of the keys with ones and sort the capacity.
-   */
-  sortPairsInto(from: SortedPairs, to: SortedPairs, range?: SortRange): void
-  /** As `exclusiveScan`, into output // [count + 1] or more, over the first `count` (all) elements. */
-  exclusiveScanInto(input: Tensor<'u32'>, output: Tensor<'u32'>, count?: number): void
-  /** Indices // [n] in ascending order of the flags // [n] that are not 0, and how many: count // [1]. */
-  selectIndices(flags: Tensor<'u8'>): { indices: Tensor<'u32'>; count: Tensor<'u32'> }
-  /** Values // [n] whose flags // [n] are not 0, in order, and how many: count // [1]. */
-  selectFlagged(values: Tensor<'u32'>, flags: Tensor<'u8'>): { values: Tensor<'u32'>; count: Tensor<'u32'> }
-}
+/** By CUB. */
+export type CudaPrimitives = GpuPrimitives
 
 const path = fileURLToPath(new URL('../../dist/native/libclipgstream_cuda.so', import.meta.url))
 

@@ -26,6 +26,8 @@ export interface OpenedAdapter {
   adapterName: string
   software: boolean
   features: ReadonlySet<WebgpuFeature>
+  /** Lanes that a subgroup may have; undefined where there are no subgroups or the adapter does not say. */
+  subgroupLanes: { least: number; most: number } | undefined
 }
 
 const softwareNames = ['swiftshader', 'software']
@@ -33,20 +35,20 @@ const softwareNames = ['swiftshader', 'software']
 /** @throws DeviceUnavailableError says what was found instead and how to get what is missing */
 export async function openAdapter(host: WebgpuHost, options: AdapterOptions): Promise<OpenedAdapter> {
   const { adapter: wanted, without = [], robust = true } = options
-  const software = wanted !== undefined && softwareNames.includes(wanted.toLowerCase())
+  const asked = wanted !== undefined && softwareNames.includes(wanted.toLowerCase())
   const device = wanted === undefined ? 'webgpu' : `webgpu:${wanted}`
-  const source = await host.open({ software, adapter: software ? undefined : wanted, robust })
+  const source = await host.open({ software: asked, adapter: asked ? undefined : wanted, robust })
   const fail = async (reason: string, cause?: unknown): Promise<never> => {
     const problem = `${reason}; found: ${await source.describe()}`
     throw new DeviceUnavailableError(device, problem, source.remedy, { cause })
   }
   const adapter = await source.gpu
-    .requestAdapter(software ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' })
+    .requestAdapter(asked ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' })
     .catch((error: unknown) => fail(`there is no adapter called ${wanted}`, error))
-  if (!adapter) return fail(software ? 'there is no software adapter' : 'there is no GPU with a driver for it')
+  if (!adapter) return fail(asked ? 'there is no software adapter' : 'there is no GPU with a driver for it')
   const name = nameOf(adapter.info)
-  if (!software && isSoftware(adapter.info)) return fail(`the only adapter is software (${name})`)
-  if (!software && wanted && !matches(adapter.info, wanted)) return fail(`there is no adapter called ${wanted}`)
+  if (!asked && isSoftware(adapter.info)) return fail(`the only adapter is software (${name})`)
+  if (!asked && wanted && !matches(adapter.info, wanted)) return fail(`there is no adapter called ${wanted}`)
   const features = optionalFeatures.filter((feature) => adapter.features.has(feature) && !without.includes(feature))
   const gpu = await adapter
     .requestDevice({
@@ -55,7 +57,10 @@ export async function openAdapter(host: WebgpuHost, options: AdapterOptions): Pr
       requiredLimits: requiredLimits(name, adapter),
     })
     .catch((error: unknown) => fail(`the adapter ${name} gives no device (${String(error)})`, error))
-  return { gpu, source, adapterName: name, software: isSoftware(adapter.info), features: new Set(features) }
+  const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = adapter.info
+  const subgroupLanes = features.includes('subgroups') && least > 0 && most >= least ? { least, most } : undefined
+  const software = isSoftware(adapter.info)
+  return { gpu, source, adapterName: name, software, features: new Set(features), subgroupLanes }
 }
 
 function nameOf({ vendor, architecture, device, description }: GPUAdapterInfo): string {

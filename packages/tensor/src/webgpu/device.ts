@@ -98,6 +98,11 @@ export class WebgpuDevice implements Device {
     return this.#opened.gpu.limits
   }
 
+  /** Lanes that a subgroup may have, where the adapter has subgroups and says so. */
+  get subgroupLanes(): { least: number; most: number } | undefined {
+    return this.#opened.subgroupLanes
+  }
+
   /** The device of the implementation, to draw what tensors hold without a copy. */
   get gpu(): GPUDevice {
     return this.#opened.gpu
@@ -221,14 +226,19 @@ export class WebgpuDevice implements Device {
     this.dispose()
   }
 
-  /** Loads the kernels that the build wrote to `url` (`.wgsl.json`), once. */
-  load(url: URL): Promise<WebgpuModule> {
-    const known = this.#modules.get(url.href)
+  /**
+   * Loads the kernels that the build wrote to `url` (`.wgsl.json`), once: the variant for the features of the device, but
+   * for those in `without`.
+   */
+  load(url: URL, without: readonly WebgpuFeature[] = []): Promise<WebgpuModule> {
+    const key = `${url.href} ${without.join(' ')}`
+    const known = this.#modules.get(key)
     if (known) return known
     this.#alive()
-    const module = loadModule(this.gpu, this.features, url, this.#readBytes)
-    this.#modules.set(url.href, module)
-    module.catch(() => this.#modules.delete(url.href))
+    const features = new Set([...this.features].filter((feature) => !without.includes(feature)))
+    const module = loadModule(this.gpu, features, url, this.#readBytes)
+    this.#modules.set(key, module)
+    module.catch(() => this.#modules.delete(key))
     return module
   }
 

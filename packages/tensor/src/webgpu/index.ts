@@ -10,7 +10,14 @@ export type { Bindings, Setting, Settings, WebgpuKernel } from './kernel.js'
 export type { Workgroups } from './launch.js'
 export { wantedLimits } from './limits.js'
 export type { WebgpuModule } from './module.js'
+export {
+  createWebgpuPrimitives,
+  type WebgpuPrimitives,
+  type WebgpuPrimitivesOptions,
+  type WebgpuSortRange,
+} from './primitives.js'
 export type { KernelTime } from './profile.js'
+export type { Ranking } from './sort.js'
 export { BindingLimitError, DeviceLostError, WebgpuError } from './webgpu-error.js'
 
 export type WebgpuOptions = AdapterOptions & DeviceOptions
