@@ -58,7 +58,8 @@ describe.skipIf(!device)('hash grid on WebGPU', () => {
     const vTable = gpu.zeros([grid.entries, 1])
     grid.backward({ points: gpu.from(points, [n, 4]) }, gpu.from(vEncoded, [n, 2]), vTable)
     const actual = await vTable.read()
-    for (const [i, value] of expected.entries()) expect(Math.abs(actual[i]! - value)).toBeLessThan(n * 2 ** -29)
+    // Terms are rounded to f32; their sums, up to 500 on the way, are not.
+    for (const [i, value] of expected.entries()) expect(Math.abs(actual[i]! - value)).toBeLessThan(n * 2 ** -25)
     expect(Math.max(...expected)).toBeGreaterThan(2 ** -6)
   })
 
