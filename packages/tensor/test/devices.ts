@@ -8,8 +8,10 @@ type AnyDevice = WasmDevice | CudaDevice | WebgpuDevice
 
 export interface TestDevice {
   name: string
-  /** Whether it is a processor that plays GPU, on which only small problems are borne. */
+  /** Whether it is a processor that plays GPU: only small problems are borne, and kernels compile for long. */
   slow?: boolean
+  /** Whether `create` gives the same device again, which is not to be disposed. */
+  shared?: boolean
   create(): Promise<AnyDevice>
   /** Another that must give the same bytes. */
   createOther(): Promise<AnyDevice>
@@ -28,13 +30,11 @@ const cuda: TestDevice = {
 }
 
 async function webgpuDevice(): Promise<TestDevice | undefined> {
-  const create = async () => {
-    const device = await webgpuForTests()
-    if (!device) throw new Error('the adapter is gone')
-    return device
-  }
-  using device = await webgpuForTests()
-  return device ? { name: 'webgpu', slow: device.software, create, createOther: create } : undefined
+  const device = await webgpuForTests()
+  if (!device) return undefined
+  // One for all tests of a file, for the sake of its compiled kernels.
+  const create = async () => device
+  return { name: 'webgpu', slow: device.software, shared: true, create, createOther: create }
 }
 
 /** Why the tests of a GPU do not run here, or undefined. */
