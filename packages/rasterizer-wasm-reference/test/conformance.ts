@@ -24,6 +24,7 @@ const backends = {
   wasm: () => import('@clipgstream/rasterizer-wasm-reference'),
   // By path: this package does not depend on the backends that are checked against it.
   cuda: () => import('../../rasterizer-cuda/src/index.js'),
+  webgpu: () => import('../../rasterizer-webgpu/src/index.js'),
 }
 const create = (device: Device, config?: Partial<RasterizerConfig>) => choose(device, backends, config)
 

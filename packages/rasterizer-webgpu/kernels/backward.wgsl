@@ -68,13 +68,33 @@ fn load(column: u32, row: u32) -> Pixel {
   return Pixel(T, T * (dot(color, settings.background) - vA), stored.y, vec4f(color, vZ));
 }
 
-fn addToSum(at: u32, value: f32) {
-  var old = atomicLoad(&sums[at]);
-  loop {
-    let result = atomicCompareExchangeWeak(&sums[at], old, bitcast<u32>(bitcast<f32>(old) + value));
-    if (result.exchanged) { break; }
-    old = result.old_value;
-  }
+/// What is still to be added to a sum, which was `old`; NONE for nothing.
+struct Addition {
+  at: u32,
+  value: f32,
+  old: u32,
+}
+
+/// Sum `item` of the round: of a slot, over its parts.
+fn begin(item: u32, slotsOfRound: u32) -> Addition {
+  let nothing = Addition(NONE, 0.0f, 0u);
+  if (item >= 4u * ROUND * GRADIENT_SUMS) { return nothing; }
+  let slot = item / GRADIENT_SUMS;
+  let sum = item % GRADIENT_SUMS;
+  let splat = slots[slotsOfRound + slot];
+  if (splat == NONE) { return nothing; }
+  var value = 0.0f;
+  for (var part = 0u; part < 32u / ROUND; part++) { value += parts[PART_WORDS * (32u / ROUND * slot + part) + sum]; }
+  if (bitcast<u32>(value) << 1u == 0u) { return nothing; }
+  let at = GRADIENT_WORDS * indices[splat] + sum;
+  return Addition(at, value, atomicLoad(&sums[at]));
+}
+
+/// What remains to be done.
+fn attempt(a: Addition) -> Addition {
+  if (a.at == NONE) { return a; }
+  let result = atomicCompareExchangeWeak(&sums[a.at], a.old, bitcast<u32>(bitcast<f32>(a.old) + a.value));
+  return Addition(select(a.at, NONE, result.exchanged), a.value, result.old_value);
 }
 
 @compute @workgroup_size(128)
@@ -246,14 +266,14 @@ fn backward(
       }
       workgroupBarrier();
 
-      for (var item = thread; item < 4u * ROUND * GRADIENT_SUMS; item += 128u) {
-        let itemSlot = item / GRADIENT_SUMS;
-        let sum = item % GRADIENT_SUMS;
-        let splat = slots[slotsOfRound + itemSlot];
-        if (splat == NONE) { continue; }
-        var whole = 0.0f;
-        for (var p = 0u; p < partsOfSlot; p++) { whole += parts[PART_WORDS * (partsOfSlot * itemSlot + p) + sum]; }
-        if (bitcast<u32>(whole) << 1u != 0u) { addToSum(GRADIENT_WORDS * indices[splat] + sum, whole); }
+      // Three at a time, so that the waits for memory overlap; there are 40 ROUND, at most 384.
+      var a = begin(thread, slotsOfRound);
+      var b = begin(thread + 128u, slotsOfRound);
+      var c = begin(thread + 256u, slotsOfRound);
+      while ((a.at & b.at & c.at) != NONE) {
+        a = attempt(a);
+        b = attempt(b);
+        c = attempt(c);
       }
       parity ^= 1u;
     }

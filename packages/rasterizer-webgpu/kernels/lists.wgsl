@@ -7,8 +7,7 @@
 // memory. `rangeTiles`: an invocation is a pair.
 //
 // The lists have a capacity that the host chose before it knew the number of pairs. Where the pairs do not fit, listing
-// does nothing, and `rangeTiles` gives every tile all visible splats in depth order: slower to draw, the same result. Pairs
-// behind the last have the key `tiles`, which sorts behind all.
+// does nothing, and `rangeTiles` gives every tile all visible splats in depth order: slower to draw, the same result.
 //#include "extent.wgsl"
 
 /// More pairs than this are written by the whole workgroup.
@@ -21,6 +20,7 @@ const FEW = 24u;
 @group(0) @binding(5) var<storage, read_write> counts: array<u32>; // [G] tiles in depth order, where counting
 @group(0) @binding(6) var<storage, read_write> keys: array<u32>; // [capacity], where listing
 @group(0) @binding(7) var<storage, read_write> splats: array<u32>; // [capacity], where listing
+@group(0) @binding(8) var<storage, read_write> listed: array<u32>; // [1] pairs to be sorted, where listing
 
 @group(0) @binding(1) var<storage, read> sortedKeys: array<u32>; // [capacity]
 @group(0) @binding(3) var<storage, read> totals: array<u32>; // the counters
@@ -47,13 +47,10 @@ fn listTiles(
   let some = rank < min(settings.gaussians, atomicLoad(&counters[VISIBLE])) && (fits || !listing);
   var place = 0u;
   var end = 0u;
-  if (listing && fits) {
-    if (some) {
-      place = offsets[rank];
-      end = offsets[rank + 1u];
-    }
-    let threads = 256u * grid.x * grid.y * grid.z;
-    for (var p = offsets[settings.gaussians] + rank; p < settings.capacity; p += threads) { keys[p] = settings.tiles; }
+  if (listing && rank == 0u) { listed[0] = select(0u, offsets[settings.gaussians], fits); }
+  if (listing && some) {
+    place = offsets[rank];
+    end = offsets[rank + 1u];
   }
   var found = 0u;
   if (some) {
@@ -126,7 +123,6 @@ fn rangeTiles(
   }
   if (p >= last) { return; }
   let tile = sortedKeys[p];
-  if (tile >= settings.tiles) { return; }
   if (p == 0u || sortedKeys[p - 1u] != tile) { ranges[tile].x = p; }
   if (p + 1u == last || sortedKeys[p + 1u] != tile) { ranges[tile].y = p + 1u; }
 }

@@ -10,12 +10,12 @@ export const counterWords = 4
 /** Depths are positive floats below 1e20; culled Gaussians sort behind them. */
 export const depthBits = 31
 
-/** Tiles of 16x16 pixels of an image, and bits of a number that says which, or that there is none. */
+/** Tiles of 16x16 pixels of an image, and bits of a number that says which. */
 export function tilesOf({ width, height }: { width: number; height: number }) {
   const tilesX = Math.ceil(width / 16)
   const tilesY = Math.ceil(height / 16)
   const tiles = tilesX * tilesY
-  return { tilesX, tilesY, tiles, tileBits: Math.ceil(Math.log2(tiles + 1)) }
+  return { tilesX, tilesY, tiles, tileBits: Math.ceil(Math.log2(tiles)) }
 }
 
 export type Settings = ReturnType<typeof settingsOf>

@@ -2,11 +2,11 @@ import { defaultRasterizerConfig } from '@clipgstream/rasterizer'
 import { expect, it } from 'vitest'
 import { settingsOf, tilesOf } from '../src/layout.js'
 
-it('counts tiles, and bits for one tile more', () => {
-  expect(tilesOf({ width: 1, height: 1 })).toEqual({ tilesX: 1, tilesY: 1, tiles: 1, tileBits: 1 })
+it('counts tiles and the bits of their numbers', () => {
+  expect(tilesOf({ width: 1, height: 1 })).toEqual({ tilesX: 1, tilesY: 1, tiles: 1, tileBits: 0 })
   expect(tilesOf({ width: 1920, height: 1080 })).toEqual({ tilesX: 120, tilesY: 68, tiles: 8160, tileBits: 13 })
-  expect(tilesOf({ width: 1024, height: 2048 })).toEqual({ tilesX: 64, tilesY: 128, tiles: 8192, tileBits: 14 })
-  expect(tilesOf({ width: 32768, height: 32768 }).tileBits).toBe(23)
+  expect(tilesOf({ width: 1024, height: 2048 })).toEqual({ tilesX: 64, tilesY: 128, tiles: 8192, tileBits: 13 })
+  expect(tilesOf({ width: 32768, height: 32768 }).tileBits).toBe(22)
 })
 
 it('keeps what f32 rounds off of the camera', () => {

@@ -40,6 +40,7 @@ export type SceneConfig = Pick<Config, 'grid' | 'field' | 'decoders' | 'rasteriz
 
 const rasterizers = {
   wasm: () => import('@clipgstream/rasterizer-wasm-reference'),
+  webgpu: () => import('@clipgstream/rasterizer-webgpu'),
   cuda: () => import('@clipgstream/rasterizer-cuda'),
 }
 

@@ -1,0 +1,2 @@
+export { createRasterizer } from './create.js'
+export { WebgpuRasterizer, type WebgpuRasterizerOptions } from './webgpu.js'
