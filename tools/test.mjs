@@ -1,5 +1,6 @@
 // Everything that is checked before a change lands, in the order of what fails fastest: lint, types, tests on the
-// sources, tests on what would be published, and the conformance of the kernels. Expects a built workspace.
+// sources, tests on what would be published, and the conformance of the kernels, on wasm and on the software adapter of
+// WebGPU where there is one. Expects a built workspace.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -45,6 +46,18 @@ function tests(title, env) {
   }
 }
 
+/** Why the software adapter of WebGPU cannot be used here, or undefined. */
+async function findSoftwareAdapter() {
+  try {
+    const { createWebgpuDevice } = await import('../packages/tensor/dist/webgpu/index.js')
+    const device = await createWebgpuDevice({ adapter: 'swiftshader' })
+    device.dispose()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
 step('format and lint', ['biome', 'check', '.'])
 step('types and packages', ['nx', 'run-many', '-t', 'typecheck', 'lint', '--output-style=stream'])
 step('types of the tools', ['tsc', '-p', 'tools/tsconfig.json'])
@@ -60,6 +73,23 @@ step('conformance of wasm', [
   '--size',
   'small',
 ])
+
+const webgpu = await findSoftwareAdapter()
+if (webgpu === undefined) {
+  step('conformance of webgpu', [
+    'tsx',
+    '--conditions=@clipgstream/source',
+    'tools/conformance/run.ts',
+    '--device',
+    'webgpu:swiftshader',
+    '--size',
+    'small',
+    '--allow-missing',
+  ])
+} else {
+  console.log(`\nWEBGPU WAS SKIPPED, its tests too: ${webgpu}`)
+  if (process.env['CLIPGSTREAM_REQUIRE_WEBGPU'] === '1') broken = true
+}
 
 rmSync(reports, { recursive: true, force: true })
 if (broken && totals.failed === 0) console.log('\nsome steps failed, see above')

@@ -1,5 +1,6 @@
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { chooseDevice, type DeviceName, deviceNames, selectDevice } from '@clipgstream/tensor'
+import { WebgpuDevice } from '@clipgstream/tensor/webgpu'
 import { acceptForTraining } from '../device.js'
 import { bytesText, type Terminal, tableText } from '../terminal.js'
 
@@ -38,7 +39,7 @@ export async function doctor(terminal: Terminal): Promise<void> {
 async function tryDevice(name: DeviceName): Promise<Finding> {
   try {
     const device = await selectDevice(name)
-    const detail = device.label
+    const detail = device instanceof WebgpuDevice ? `${device.label}: ${device.details}` : device.label
     device.dispose()
     return { what: `device ${name}`, ok: true, detail }
   } catch (error) {

@@ -3,6 +3,8 @@ import type { UploadRing } from './staging.js'
 
 /** Uniforms of the launches between two submissions. */
 const uniformBytes = 256 << 10
+/** No uniform of a kernel is larger. */
+const uniformRoom = 4 << 10
 /** Uploads are submitted when so many bytes wait. */
 const mostPendingUploads = 64 << 20
 /** Where uniforms may start. */
@@ -64,6 +66,11 @@ export class Commands {
     if (pipeline !== this.#pipeline) pass.setPipeline(pipeline)
     this.#pipeline = pipeline
     return pass
+  }
+
+  /** The next launch will not submit on its own account. */
+  makeRoom(): void {
+    if (this.#used + uniformRoom > uniformBytes) this.submit()
   }
 
   /** Offset of `bytes` bytes for a launch, zeroed; they are sent with the submission. */

@@ -12,6 +12,7 @@ import { loadModule, type WebgpuModule } from './module.js'
 import { BufferPool } from './pool.js'
 import { type KernelTime, Stopwatch, timesByKernel } from './profile.js'
 import { ReadbackPool, UploadRing } from './staging.js'
+import { WebgpuError } from './webgpu-error.js'
 
 export interface DeviceOptions {
   /** Fill new tensors with NaN bits, so that a read before a write shows. For tests. */
@@ -96,6 +97,21 @@ export class WebgpuDevice implements Device {
   /** Limits of the adapter that kernels may adapt to. */
   get limits(): GPUSupportedLimits {
     return this.#opened.gpu.limits
+  }
+
+  /** For people: what the adapter has. */
+  get details(): string {
+    const { maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = this.limits
+    const lanes = this.subgroupLanes
+    return [
+      this.features.has('subgroups')
+        ? `subgroups${lanes ? ` of ${[...new Set(Object.values(lanes))].join(' to ')}` : ''}`
+        : 'no subgroups',
+      this.features.has('shader-f16') ? 'f16' : 'no f16',
+      this.features.has('timestamp-query') ? 'time stamps' : 'no time stamps',
+      `tensors up to ${Math.round(maxStorageBufferBindingSize / 2 ** 20)} MiB`,
+      `${maxComputeWorkgroupStorageSize >> 10} KiB of workgroup memory`,
+    ].join(', ')
   }
 
   /** Lanes that a subgroup may have, where the adapter has subgroups and says so. */
@@ -365,12 +381,11 @@ export class WebgpuDevice implements Device {
 
   /** What a rejected wait means. */
   async #fail(operation: string, error: unknown): Promise<never> {
-    // The loss is told by another promise, a moment later.
-    await new Promise((resolve) => setTimeout(resolve, 0))
+    // A loss is told by another promise, a moment later.
+    await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 100))])
     this.#alive()
     this.#faults.raise()
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new ArgumentError('webgpu', operation, reason, 'possible')
+    throw new WebgpuError(`${operation} failed: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

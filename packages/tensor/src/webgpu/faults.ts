@@ -8,6 +8,7 @@ import { DeviceLostError, webgpuError } from './webgpu-error.js'
  */
 export class Faults {
   readonly #errors: ClipgstreamError[] = []
+  readonly #pending: Promise<void>[] = []
   #lost: DeviceLostError | undefined
   #disposed = false
 
@@ -52,7 +53,6 @@ export class Faults {
       )
     }
   }
-  readonly #pending: Promise<void>[] = []
 
   /** Resolves when everything that was told so far has come. */
   async settle(): Promise<void> {

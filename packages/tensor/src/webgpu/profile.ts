@@ -25,6 +25,7 @@ export class Stopwatch {
 
   /** A pass of its own for what is recorded next; returns the place of its two times. */
   begin(label: string): number {
+    this.commands.makeRoom()
     const at = this.#used
     this.#used += 2
     if (at % setSize === 0) this.#sets.push(this.gpu.createQuerySet({ type: 'timestamp', count: setSize }))
