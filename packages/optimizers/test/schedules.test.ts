@@ -1,4 +1,4 @@
-import { constantSchedule, exponentialSchedule } from '@clipgstream/optimizers'
+import { constantSchedule, coolingSchedule, exponentialSchedule } from '@clipgstream/optimizers'
 import { describe, expect, it } from 'vitest'
 
 describe('exponential schedule', () => {
@@ -40,5 +40,27 @@ describe('exponential schedule', () => {
     expect(make(1, Number.NaN, 10)).toThrow('final must be a finite number of 0 or more, got NaN')
     expect(make(1, 1, 0)).toThrow('maxSteps must be positive, got 0')
     expect(() => constantSchedule(-1)).toThrow('learningRate must be a finite number of 0 or more, got -1')
+  })
+})
+
+describe('cooling schedule', () => {
+  const half = constantSchedule(0.5)
+
+  it('falls linearly over the share at the end, down to the factor', () => {
+    const schedule = coolingSchedule(half, { share: 0.4, factor: 0.1, steps: 10 })
+    const factors = [1, 1, 1, 1, 1, 1, 0.775, 0.55, 0.325, 0.1].map((one, i) => [i, 0.5 * one] as const)
+    for (const [i, expected] of factors) expect(schedule(i)).toBeCloseTo(expected, 12)
+    expect(schedule(20)).toBeCloseTo(0.05, 12)
+  })
+
+  it('leaves the rates alone without a share', () => {
+    expect(coolingSchedule(half, { share: 0, factor: 0.1, steps: 10 })).toBe(half)
+  })
+
+  it('refuses shares and factors outside of [0, 1], and no steps', () => {
+    const make = (share: number, factor: number, steps: number) => () => coolingSchedule(half, { share, factor, steps })
+    expect(make(1.5, 0.1, 10)).toThrow('share must be in [0, 1], got 1.5')
+    expect(make(0.5, Number.NaN, 10)).toThrow('factor must be in [0, 1], got NaN')
+    expect(make(0.5, 0.1, 0)).toThrow('steps must be positive, got 0')
   })
 })

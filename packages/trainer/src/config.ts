@@ -69,6 +69,8 @@ export const optimizerConfig = z.strictObject({
   extraStep: z.boolean(),
   /** Length of the learning rate decay in steps; null follows `iterations`. */
   decaySteps: count.nullable(),
+  /** Over the last `share` of the steps all rates fall linearly to `factor` times what they would be. */
+  cooldown: z.strictObject({ share: fraction, factor: fraction }).default({ share: 0, factor: 1 }),
   rates: z.strictObject({
     staticFeatures: decayingRate,
     scaling: decayingRate,
@@ -142,7 +144,7 @@ export const growthConfig = z.strictObject({
   pruneOpacity: z.number().nonnegative(),
 })
 
-/** An affine colour map a training camera, learned with the clip. */
+/** An affine colour map a training camera, learned with the clip; their mean is kept at the identity. */
 export const colorCompensationConfig = z.strictObject({
   enabled: z.boolean(),
   rate,

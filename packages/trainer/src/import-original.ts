@@ -53,7 +53,7 @@ export async function importOriginal(
     throw new ClipStreamError('point/0.ply', `is not in ${history.label}; the reference clip is needed`)
   const anchors = await readAnchors(history, 0)
   const decoders = await Promise.all(decoderNames.map((name) => readDecoder(history, name)))
-  const reference: Inheritance = { anchors: anchors.arrays, decoders }
+  const reference: Inheritance = { anchors: anchors.arrays, decoders, colors: null }
   const total = frames ?? clipSize * (Math.max(...clips) + 1)
   let header: Omit<ClipStreamManifest, 'clips'> | null = null
   const skipped: number[] = []

@@ -13,6 +13,8 @@ import { type AnchorArrays, type ClipState, concatenate, type HeadArrays, noAnch
 export interface Inheritance {
   anchors: AnchorArrays
   decoders: readonly HeadArrays[]
+  /** Colour maps // [cameras, 3, 4] and whose they are. */
+  colors: { cameras: readonly string[]; maps: Float32Array } | null
 }
 
 export type ClipKind = 'reference' | 'source' | 'independent'
@@ -51,9 +53,20 @@ export async function initialState(
     inheritsDecoders,
     field: field ?? freshField(config),
     bounds: boundsOf(inherited.positions, own.positions),
-    colors: config.colorCompensation.enabled ? identityAffines(data.cameras.filter(({ test }) => !test).length) : null,
+    colors: config.colorCompensation.enabled ? initialColors(data, reference) : null,
   }
   return { state, outliers: found.outliers.length }
+}
+
+/** Cameras keep the colours that the reference clip found. */
+function initialColors(data: TrainingData, reference: Inheritance | null): Float32Array {
+  const cameras = data.cameras.filter(({ test }) => !test)
+  const maps = identityAffines(cameras.length)
+  cameras.forEach(({ name }, row) => {
+    const known = reference?.colors?.cameras.indexOf(name) ?? -1
+    if (known >= 0) maps.set(reference?.colors?.maps.subarray(12 * known, 12 * known + 12) ?? [], 12 * row)
+  })
+  return maps
 }
 
 /** The reference's cloud; with it a clip's residual cloud where clips are independent. */

@@ -4,6 +4,7 @@ import {
   type AdamState,
   adamRates,
   constantSchedule,
+  coolingSchedule,
   exponentialSchedule,
   type Schedule,
 } from '@clipgstream/optimizers'
@@ -50,7 +51,8 @@ export class ClipOptimizer implements Disposable {
   ) {
     const { device, adam } = operators
     const { rates, beta1, beta2, epsilon, fieldEpsilon, lazyTable: lazy, fieldGradientLimit: gradientLimit } = config
-    const steps = config.decaySteps ?? stepsOf(config)
+    const steps = stepsOf(config)
+    const cooling = { ...config.cooldown, steps }
     const groups: ParameterGroup[] = []
     this.groups = groups
     const train = (
@@ -63,7 +65,15 @@ export class ClipOptimizer implements Disposable {
       const gradient = zerosLike(device, parameter, name)
       const rows = [first, parameter.shape[0] ?? 0] as const
       const all = { ...settings, lazy, beta1, beta2, rows }
-      groups.push({ name, parameter, gradient, state: adam.state(parameter), rows, learningRate, settings: all })
+      groups.push({
+        name,
+        parameter,
+        gradient,
+        state: adam.state(parameter),
+        rows,
+        learningRate: coolingSchedule(learningRate, cooling),
+        settings: all,
+      })
       return gradient
     }
     const head = (
@@ -81,7 +91,11 @@ export class ClipOptimizer implements Disposable {
 
     const inClip = { epsilon }
     const decaying = ({ initial, final }: { initial: number; final: number }, scale = 1) =>
-      exponentialSchedule({ initial: scale * initial, final: scale * final, maxSteps: steps })
+      exponentialSchedule({
+        initial: scale * initial,
+        final: scale * final,
+        maxSteps: config.decaySteps ?? steps,
+      })
     const fieldRate = decaying(rates.field, extent)
     const owns = model.count > model.inherited
     this.gradients = {
@@ -98,8 +112,7 @@ export class ClipOptimizer implements Disposable {
         net: head('field', model.field.net, fieldRate, { epsilon: fieldEpsilon, gradientLimit }),
         table: train('field.table', model.field.table, fieldRate, { epsilon: fieldEpsilon, gradientLimit, lazy }),
       },
-      // The first row belongs to the camera that the others are compared with.
-      colors: model.colors && train('colors', model.colors, constantSchedule(colorRate), inClip, 1),
+      colors: model.colors && train('colors', model.colors, constantSchedule(colorRate), inClip),
     }
     this.#rates = device.zeros([groups.length, 2], 'f32', 'rates')
   }

@@ -43,6 +43,7 @@ const corrected: Config = {
     iterations: 5000,
     extraStep: false,
     decaySteps: null,
+    cooldown: { share: 0.3, factor: 0.01 },
     rates: {
       staticFeatures: { initial: 0.02, final: 0.02 },
       scaling: { initial: 0.007, final: 0.007 },
@@ -83,7 +84,7 @@ const corrected: Config = {
     voxelSize: 0.001,
     pruneOpacity: 0,
   },
-  colorCompensation: { enabled: false, rate: 0.001 },
+  colorCompensation: { enabled: true, rate: 0.001 },
   checkpointing: { every: 500, logEvery: 50, evaluateAt: [1000, 5000, 10000, 15000] },
   execution: { graph: true, imageBytes: null },
   ablation: { residualAnchors: true, inheritDecoders: true, independentClips: false },
@@ -96,6 +97,7 @@ const asReleased: PartialConfig = {
   optimizer: {
     extraStep: true,
     decaySteps: 200000,
+    cooldown: { share: 0, factor: 1 },
     rates: {
       staticFeatures: { initial: 0.0075, final: 0.0075 },
       scaling: { initial: 0.007, final: 0.007 },
@@ -110,6 +112,7 @@ const asReleased: PartialConfig = {
   },
   sampling: { repeatLastView: true, focal: 'floored', principalPoint: 'centred' },
   clips: { time: 'quantized', residualScale: 'reference', outlierDistance: parityOutlierDistance },
+  colorCompensation: { enabled: false },
 }
 
 /**
@@ -134,6 +137,7 @@ const small: PartialConfig = {
   },
   optimizer: {
     iterations: 1000,
+    cooldown: { share: 0, factor: 1 },
     rates: {
       staticFeatures: { initial: 0.05, final: 0.05 },
       field: { initial: 0.001, final: 0.0001 },
@@ -143,6 +147,7 @@ const small: PartialConfig = {
       offset: { initial: 0.008, final: 0.00005 },
     },
   },
+  colorCompensation: { enabled: false },
   checkpointing: { every: 250, logEvery: 20, evaluateAt: [250, 1000] },
 }
 

@@ -1,6 +1,8 @@
 import type { GrowthData, GrowthStatistics } from '@clipgstream/gaussians'
 import { gatherRows } from '@clipgstream/gaussians'
 import type { Tensor } from '@clipgstream/tensor'
+import { stepsOf } from './clips.js'
+import { centreColorMaps } from './color-gauge.js'
 import type { Config } from './config.js'
 import { collectsStatistics, disposeStatistics, grow, growsAfter, readStatistics, uploadStatistics } from './growth.js'
 import { type Example, uploadExample } from './inputs.js'
@@ -12,6 +14,9 @@ import { lossAndGradient } from './step.js'
 import type { StepGraphs, StepWork, Use } from './step-graphs.js'
 import { type Checkpoint, encodeCheckpoint, restoreMoments } from './stream/checkpoint.js'
 import type { FloatTensors } from './stream/tensors.js'
+
+/** Steps after which colour maps are centred again: in between they drift by a few rates. */
+const centreEvery = 10
 
 /** A clip in training on the device: its model, gradients, moments and growth statistics. */
 export class ClipSession implements Disposable {
@@ -54,11 +59,20 @@ export class ClipSession implements Disposable {
     optimizer.setRates(iteration)
     if (this.graphs) {
       await this.graphs.step(statistics ? 'with statistics' : 'plain', example, work, use)
-      return
+    } else {
+      using scope = operators.device.scope()
+      const result = work(uploadExample(operators.device, example, config.rasterizer.background))
+      use(result, (tensor) => scope.keep(tensor))
     }
-    using scope = operators.device.scope()
-    const result = work(uploadExample(operators.device, example, config.rasterizer.background))
-    use(result, (tensor) => scope.keep(tensor))
+    if ((iteration + 1) % centreEvery === 0 || iteration + 1 === stepsOf(config.optimizer)) await this.#centreColors()
+  }
+
+  async #centreColors(): Promise<void> {
+    const { colors } = this.model
+    if (!colors) return
+    const maps = await colors.read()
+    centreColorMaps(maps)
+    this.operators.device.write(colors, maps)
   }
 
   /** Grows and prunes anchors when it is time; moments of new rows are zero. */

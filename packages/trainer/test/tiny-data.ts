@@ -67,6 +67,7 @@ function drawDiscs(camera: number, frame: number): Uint8Array {
 /** Small widths and few steps. */
 export function tinyConfig(over: PartialConfig = {}, clipSize = 3): Config {
   const base: PartialConfig = {
+    colorCompensation: { enabled: false },
     grid: {
       levels: 3,
       features: 2,

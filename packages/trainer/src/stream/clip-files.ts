@@ -100,7 +100,20 @@ export async function readReference(
   return {
     anchors: await readAnchors(vfs, manifest.config, entry, referenceFolder),
     decoders: (await readTensors(vfs, entry, `${referenceFolder}/${decoders}`)).heads(decoderShape(manifest.config)),
+    colors: entry.colorCameras && {
+      cameras: entry.colorCameras,
+      maps: await readColors(vfs, entry, entry.colorCameras),
+    },
   }
+}
+
+function colorFile(entry: ClipEntry): string {
+  return `${clipFolder(entry.index)}/${colors}`
+}
+
+async function readColors(vfs: Vfs, entry: ClipEntry, cameras: readonly string[]): Promise<Float32Array> {
+  const path = colorFile(entry)
+  return (await readTensors(vfs, entry, path)).floats('colors', [cameras.length, 3, 4])
 }
 
 /** A clip of the stream; `reference` is needed for the parts that it inherits. */
@@ -132,9 +145,7 @@ export async function readClip(
     inheritsDecoders: entry.inheritsDecoders,
     field: { net, table: fieldFile.floats('table', [gridLayout(gridShape(entry.grid)).entries, entry.grid.features]) },
     bounds: entry.bounds,
-    colors: entry.colorCameras
-      ? (await readTensors(vfs, entry, `${folder}/${colors}`)).floats('colors', [entry.colorCameras.length, 3, 4])
-      : null,
+    colors: entry.colorCameras && (await readColors(vfs, entry, entry.colorCameras)),
   }
 }
 
