@@ -48,6 +48,7 @@ export type {
 } from './dataset/types.js'
 export { FormatError, IoError, MissingFileError, OptionError, PathError } from './errors.js'
 export { createBrowserDecoder } from './images/browser.js'
+export { type ColorChange, ColorFit, colorChangeOf } from './images/color-fit.js'
 export { imageExtensions, probeImageSize, readImageSize } from './images/probe.js'
 export { quantize, quantizeImage, toFloatImage } from './images/quantize.js'
 export { downsampledSize, resizeLanczos } from './images/resize.js'

@@ -93,18 +93,33 @@ describe('COLMAP', () => {
     expect([...read.cameras.values()][1]?.model).toBe('PINHOLE')
   })
 
-  const real = fixture('fixtures/colmap/classic-7-cameras')
-  test.skipIf(real === null)('real cameras with SIMPLE_RADIAL lenses', async () => {
-    const source = nodeFolder(real ?? '')
+  test.each([
+    ['classic-7-cameras', 7, 'SIMPLE_RADIAL', 699],
+    ['rigs-frames-5-images', 5, 'SIMPLE_RADIAL', 2013],
+    ['rigs-frames-unicode-names', 2, 'OPENCV', 129],
+  ] as const)('real models: %s', async (folder, count, lens, points) => {
+    const real = fixture(`fixtures/colmap/${folder}`)
+    if (real === null) return
+    const source = nodeFolder(real)
     const found = await readColmapModel(source, '', { points2D: false, points3D: false })
-    const entries = ['cameras.bin', 'images.bin', 'points3D.bin'].map(
-      async (name) => [`sparse/${name}`, await source.read(name)] as const,
-    )
-    const images = [...found.images.values()].map(({ name }) => [`images/${name}`, frameImage] as const)
-    const capture = await openCapture(memoryFolder(Object.fromEntries([...(await Promise.all(entries)), ...images])))
-    expect(capture.cameras).toHaveLength(7)
-    expect(capture.cameras[0]?.calibration?.camera.model).toBe('SIMPLE_RADIAL')
-    expect((await capture.clouds[0]?.read())?.count).toBe(699)
+    const files: Record<string, Uint8Array> = {}
+    for (const { name } of await source.list('')) files[`sparse/${name}`] = await source.read(name)
+    for (const { name } of found.images.values()) files[`images/${name}`] = frameImage
+    const capture = await openCapture(memoryFolder(files))
+    expect(capture.kind).toBe('colmap')
+    expect(capture.cameras).toHaveLength(count)
+    expect(capture.cameras[0]?.calibration?.camera.model).toBe(lens)
+    expect((await capture.clouds[0]?.read())?.count).toBe(points)
+  })
+
+  const basketball = fixture('datasets/panoptic-basketball')
+  test.skipIf(basketball === null)('a real sequence in our own layout', async () => {
+    const capture = await openCapture(nodeFolder(basketball ?? ''))
+    expect(capture).toMatchObject({ kind: 'clip-stream', fps: 30, moving: false, masks: null })
+    expect(capture.cameras).toHaveLength(31)
+    expect(capture.times).toHaveLength(30)
+    const test = capture.cameras.filter((camera) => camera.test).map(({ name }) => name)
+    expect(test).toEqual(['cam00', 'cam10', 'cam15', 'cam30'])
   })
 })
 

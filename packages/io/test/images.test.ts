@@ -325,7 +325,7 @@ describe('image store', () => {
 
   test('masks', async () => {
     const dataset = await openDataset(await scene({ masks: true }), { clipSize: 2, hold: 3, downsample: 2 })
-    const bright = await loadMask(dataset, decoder, { camera: 0, frame: 0 })
+    const bright = await createImageStore(dataset, decoder).mask(0, 0)
     const dark = await loadMask(dataset, decoder, { camera: 1, frame: 0 })
     expect([bright?.width, new Set(bright?.data), new Set(dark?.data)]).toEqual([3, new Set([255]), new Set([0])])
     expect(await loadMask(await open(), decoder, { camera: 0, frame: 0 })).toBeNull()

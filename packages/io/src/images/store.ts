@@ -25,6 +25,8 @@ export interface ImageStore {
    * asked for and are not there yet may exceed `maxBytes`; `stream` never asks for more than fits.
    */
   get(camera: number, frame: number): Promise<RgbImage>
+  /** The mask of a view, null where there is none: see {@link loadMask}. Decoded in turn with images and not kept. */
+  mask(camera: number, frame: number): Promise<Mask | null>
   /**
    * The images of these views in this order, decoded ahead as far as memory and concurrency allow. The order may be
    * endless; it is read only as far as needed.
@@ -69,10 +71,10 @@ export function createImageStore(dataset: Dataset, decoder: ImageDecoder, option
     if (running >= concurrency) await new Promise<void>((resolve) => waiting.push(resolve))
     else running++
   }
-  const decode = async (view: ViewIndex): Promise<RgbImage> => {
+  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
     await turn()
     try {
-      return await loadImage(dataset, decoder, view)
+      return await work()
     } finally {
       // The place is handed over, so that nobody can slip in between.
       const next = waiting.shift()
@@ -86,7 +88,8 @@ export function createImageStore(dataset: Dataset, decoder: ImageDecoder, option
     let entry = entries.get(key)
     if (!entry) {
       makeRoom(bytes)
-      const fresh: Entry = { bytes, image: decode(view), done: false, pins: 0 }
+      const image = inTurn(() => loadImage(dataset, decoder, view))
+      const fresh: Entry = { bytes, image, done: false, pins: 0 }
       entry = fresh
       bytesInUse += bytes
       fresh.image.then(
@@ -110,6 +113,7 @@ export function createImageStore(dataset: Dataset, decoder: ImageDecoder, option
       return bytesInUse
     },
     get: (camera, frame) => request({ camera, frame }).image,
+    mask: (camera, frame) => inTurn(() => loadMask(dataset, decoder, { camera, frame })),
     async *stream(order) {
       const views = order[Symbol.iterator]()
       const ahead: { readonly view: ViewIndex; readonly entry: Entry }[] = []
