@@ -6,7 +6,7 @@
 // of all heads, and one each of their gradients. A workgroup makes a tile of 128 rows (of the batch, or of hidden units where
 // weights are concerned) and 64 or 32 columns; see gemm.wgsl. Gradients of weights are sums over rows: `slots` workgroups
 // share them and write a partial sum each, which `reduceWeights` adds in slot order. No atomics: bytes depend on the
-// problem alone.
+// problem and the chunks of rows alone.
 // A launch works on rows [first, last) of the batch, and of those on as many as count[0] says; temporary tensors begin
 // with row `first`. Limits: 8 heads in launches that tell them apart.
 //#include "../../tensor/kernels/common.wgsl"
@@ -93,9 +93,10 @@ fn relu(v: vec4f) -> vec4f {
 
 fn activate(v: vec4f) -> vec4f {
   if (product.activation == SIGMOID) {
-    // Of what cannot overflow.
+    // Of what cannot overflow. An exponential of NaN may be anything.
     let e = exp(-abs(v));
-    return select(vec4f(1.0), e, v < vec4f()) / (1.0 + e);
+    let isNan = (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+    return select(select(vec4f(1.0), e, v < vec4f()) / (1.0 + e), v, isNan);
   }
   if (product.activation == RELU) {
     return relu(v);

@@ -41,7 +41,7 @@ export interface HeadsInputs {
   x: Tensor<'f32'> // [N, inputs]
   /**
    * [1] rows in use; all when left out. Output rows behind it are undefined. More than N is an error where the count is
-   * known when the call is made, that is on wasm; CUDA takes N for it.
+   * known when the call is made, that is on wasm; GPUs take N for it.
    */
   count?: Tensor<'u32'>
 }

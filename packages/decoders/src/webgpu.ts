@@ -123,12 +123,19 @@ class WebgpuHeads implements Heads {
       const hidden = this.#hidden(inputs, chunk, panels)
       for (const [i, head] of this.#heads.entries()) {
         const tiles = Math.ceil(head.outputs4 / narrow)
-        this.#product('outputLayer', inputs, chunk, tiles, { left: hidden, right: panels, output: outputs[i] ?? null }, {
-          ...{ leftAt: head.column / 4, leftStride: this.#stride / 4, depth: head.hidden4 },
-          ...{ rightAt: head.w2At / 4, rightStride: head.outputs4 / 4, columns: head.outputs4 / 4 },
-          ...{ biasAt: (this.#b2At + head.outputColumn) / 4, outputs: head.outputs },
-          activation: activations[head.activation],
-        })
+        this.#product(
+          'outputLayer',
+          inputs,
+          chunk,
+          tiles,
+          { left: hidden, right: panels, output: outputs[i] ?? null },
+          {
+            ...{ leftAt: head.column / 4, leftStride: this.#stride / 4, depth: head.hidden4 },
+            ...{ rightAt: head.w2At / 4, rightStride: head.outputs4 / 4, columns: head.outputs4 / 4 },
+            ...{ biasAt: (this.#b2At + head.outputColumn) / 4, outputs: head.outputs },
+            activation: activations[head.activation],
+          },
+        )
       }
       if (keep === 'hidden') saved.push(hidden)
       else hidden.dispose()
@@ -161,7 +168,17 @@ class WebgpuHeads implements Heads {
     using partials = device.empty([vParameters ? slots * this.#panelSize : 0], 'f32', 'partial gradients')
     for (const [i, chunk] of chunks.entries()) {
       const hidden = kept[i] ?? this.#hidden(inputs, chunk, panels)
-      this.#chunkBackward(inputs, chunk, hidden, panelsBack, result.outputs, vOutputs, vX, vParameters && partials, slots)
+      this.#chunkBackward(
+        inputs,
+        chunk,
+        hidden,
+        panelsBack,
+        result.outputs,
+        vOutputs,
+        vX,
+        vParameters && partials,
+        slots,
+      )
       if (!kept[i]) hidden.dispose()
     }
     if (vParameters) this.#reduce(partials, slots, vParameters)
@@ -191,10 +208,17 @@ class WebgpuHeads implements Heads {
     using vHidden = device.empty([rows, this.#stride], 'f32', 'vHidden')
     for (const group of this.#groups()) {
       const tiles = group.reduce((sum, { hidden4 }) => sum + Math.ceil(hidden4 / wide), 0)
-      this.#product('hiddenGradient', inputs, chunk, tiles, { left: vRaw, right: panels, result: vHidden, hidden }, {
-        ...{ leftStride: outputStride, resultStride: stride },
-        ...this.#table(group),
-      })
+      this.#product(
+        'hiddenGradient',
+        inputs,
+        chunk,
+        tiles,
+        { left: vRaw, right: panels, result: vHidden, hidden },
+        {
+          ...{ leftStride: outputStride, resultStride: stride },
+          ...this.#table(group),
+        },
+      )
     }
     const padded = this.config.inputs !== this.#inputs4
     using vPadded = device.empty([padded ? rows : 0, this.#inputs4], 'f32', 'padded vX')
@@ -210,20 +234,34 @@ class WebgpuHeads implements Heads {
     using x = this.#padded(inputs, chunk)
     const unitTiles = Math.ceil(this.#stride / rowsOfTile)
     const firstTiles = unitTiles * Math.ceil(this.#inputs4 / wide)
-    this.#product('firstWeights', inputs, chunk, firstTiles, { left: vHidden, right: x.tensor, ...sums }, {
-      ...{ leftStride: stride, rightAt: x.at, rightStride: inputs4, columns: inputs4, biasAt: this.#b1At / 4 },
-      ...slotted,
-    })
+    this.#product(
+      'firstWeights',
+      inputs,
+      chunk,
+      firstTiles,
+      { left: vHidden, right: x.tensor, ...sums },
+      {
+        ...{ leftStride: stride, rightAt: x.at, rightStride: inputs4, columns: inputs4, biasAt: this.#b1At / 4 },
+        ...slotted,
+      },
+    )
     for (const group of this.#groups()) {
       const tiles = group.reduce(
         (sum, { hidden4, outputs4 }) => sum + Math.ceil(hidden4 / rowsOfTile) * Math.ceil(outputs4 / narrow),
         0,
       )
-      this.#product('secondWeights', inputs, chunk, tiles, { left: hidden, right: vRaw, ...sums }, {
-        ...{ leftStride: stride, rightStride: outputStride, biasAt: this.#b2At / 4 },
-        ...this.#table(group),
-        ...slotted,
-      })
+      this.#product(
+        'secondWeights',
+        inputs,
+        chunk,
+        tiles,
+        { left: hidden, right: vRaw, ...sums },
+        {
+          ...{ leftStride: stride, rightStride: outputStride, biasAt: this.#b2At / 4 },
+          ...this.#table(group),
+          ...slotted,
+        },
+      )
     }
   }
 

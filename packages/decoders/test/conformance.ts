@@ -82,6 +82,8 @@ export const cases: ConformanceCase[] = [
   conformanceCase('decoders, 16 features, K 3', tiny, 131, 'small', 'tf32x3'),
   conformanceCase('decoders, 128 features, K 10', usual, 4096, 'full'),
   conformanceCase('field 64-128-64', fieldHead({ inputs: 64, hidden: 128, outputs: 64 }), 16384, 'full'),
+  // Hidden activations of half a GiB, which devices cut in pieces.
+  conformanceCase('field 8-16384-8', fieldHead({ inputs: 8, hidden: 16384, outputs: 8 }), 9000, 'full'),
   conformanceCase('decoders, 128 features, K 10', usual, 4096, 'full', 'tf32x3'),
   conformanceCase('decoders, 128 features, K 10', usual, 4096, 'full', 'tf32'),
 ]

@@ -62,7 +62,7 @@ export async function solve(
   const result = heads.forward(inputs, parameters, keep)
   let vX = heads.backward(inputs, parameters, result, vOutputs, vParameters)
   for (let i = 1; i < repeat; i++) vX = heads.backward(inputs, parameters, result, vOutputs, vParameters)
-  const used = (tensor: Tensor<'f32'>) => device.read(tensor, 0, (count ?? rows) * (tensor.shape[1] ?? 1))
+  const used = (tensor: Tensor<'f32'>) => device.read(tensor, 0, Math.min(count ?? rows, rows) * (tensor.shape[1] ?? 1))
   const values: Record<string, Float32Array<ArrayBufferLike>> = {}
   for (const [i, { name }] of config.heads.entries()) values[name] = await used(result.outputs[i]!)
   values['vX'] = await used(vX)
@@ -79,4 +79,14 @@ export function present(parameters: HeadParameters): [string, Tensor<'f32'>][] {
 
 export function capital(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1)
+}
+
+/** The problem of the first rows alone. */
+export function firstRows(problem: Problem, rows: number): Problem {
+  return {
+    ...problem,
+    rows,
+    x: problem.x.slice(0, rows * problem.config.inputs),
+    vOutputs: problem.vOutputs.map((v, i) => v.slice(0, rows * problem.config.heads[i]!.outputs)),
+  }
 }

@@ -9,9 +9,9 @@ import {
   zeroParameters,
 } from '@clipgstream/decoders'
 import { createRandom } from '@clipgstream/tensor'
-import type { CudaDevice } from '@clipgstream/tensor/cuda'
 import type { Benchmark, Effort, Row } from './bench.js'
-import { gpuTime, onGpu, peers, withFloor } from './gpu.js'
+import { peers, withFloor } from './gpu.js'
+import { type Gpu, onGpus, timeOf } from './gpus.js'
 
 const usual = decoderHeads({ features: 128, offsetsPerAnchor: 10 })
 const field = fieldHead({ inputs: 64, hidden: 128, outputs: 64 })
@@ -25,28 +25,29 @@ const pytorch: Record<Precision, readonly [number, number]> = {
 }
 
 export const benchmark: Benchmark = {
-  name: 'decoders on CUDA',
+  name: 'decoders on GPUs',
   description:
     'The four decoders, 128 features and 10 Gaussians, and the network of the field, 64-128-64. The floor counts products ' +
     'only: 2 flops a weight and row forward, 4 backward, at the rate of an H100 data sheet. Forward alone keeps nothing, the ' +
-    'other keeps hidden activations. The rival is PyTorch in fp32, or in tf32 for that.',
+    'other keeps hidden activations. PyTorch works in fp32, or in tf32 for that. WebGPU has fp32 only.',
   run: (effort) =>
-    onGpu(async (device) => {
+    onGpus(async (device) => {
       const rows: Row[] = []
+      const precisions = device.kind === 'cuda' ? (['fp32', 'tf32x3', 'tf32'] as const) : (['fp32'] as const)
       for (const count of [100_000, 1_000_000]) {
-        for (const precision of ['fp32', 'tf32x3', 'tf32'] as const) {
+        for (const precision of precisions) {
           const rivals = count === 100_000 ? pytorch[precision] : null
           rows.push(...(await measure(device, 'decoders', usual, count, precision, rivals, effort)))
         }
       }
-      for (const precision of ['fp32', 'tf32x3', 'tf32'] as const)
+      for (const precision of precisions)
         rows.push(...(await measure(device, 'field', field, 100_000, precision, null, effort)))
       return rows
     }),
 }
 
 async function measure(
-  device: CudaDevice,
+  device: Gpu,
   name: string,
   config: HeadsConfig,
   count: number,
@@ -62,15 +63,17 @@ async function measure(
   const v = config.heads.map(({ outputs }) => device.from(noise(count * outputs), [count, outputs]))
   const result = heads.forward({ x }, parameters)
   const repeat = Math.max(2, Math.round(2_000_000 / count))
-  const time = (work: () => void) => gpuTime(device, { work, repeat }, effort)
+  const time = (work: () => void) => timeOf(device, { work, repeat }, effort)
   const rendering = await time(() => heads.forward({ x }, parameters, 'nothing'))
   const forward = await time(() => heads.forward({ x }, parameters))
   const backward = await time(() => heads.backward({ x }, parameters, result, v, gradients))
-  const kernels = await device.profile(() => {
-    using _ = device.scope()
-    heads.backward({ x }, parameters, heads.forward({ x }, parameters), v, gradients)
-  })
-  for (const { kernel, milliseconds } of kernels) console.log(`  ${kernel}: ${milliseconds.toFixed(3)} ms`)
+  if (device.kind === 'cuda' || device.features.has('timestamp-query')) {
+    const kernels = await device.profile(() => {
+      using _ = device.scope()
+      heads.backward({ x }, parameters, heads.forward({ x }, parameters), v, gradients)
+    })
+    for (const { kernel, milliseconds } of kernels) console.log(`  ${kernel}: ${milliseconds.toFixed(3)} ms`)
+  }
   const flops = config.heads.reduce((sum, { hidden, outputs }) => sum + 2 * hidden * (config.inputs + outputs), 0)
   const floor = (1e3 * flops * count) / floors[precision]
   const row = (what: string, value: number, products: number, rival: number | undefined) =>
