@@ -8,7 +8,14 @@ import { compare } from '../../../tools/conformance/case.js'
 import { excess } from '../../rasterizer-wasm-reference/test/close.js'
 import { cases } from '../../rasterizer-wasm-reference/test/conformance.js'
 import { backward, forward, randomVOutputs } from '../../rasterizer-wasm-reference/test/run.js'
-import { frontView, obliqueView, randomScene, sceneOf, upload } from '../../rasterizer-wasm-reference/test/scene.js'
+import {
+  frontView,
+  obliqueView,
+  pick,
+  randomScene,
+  sceneOf,
+  upload,
+} from '../../rasterizer-wasm-reference/test/scene.js'
 import { webgpuForTests } from '../../tensor/test/webgpu-device.js'
 import { testBadValues } from './bad-values.js'
 
@@ -72,6 +79,23 @@ describe.skipIf(!found)('webgpu', () => {
   it('has the same gradients however many splats are staged', async () => {
     const problem = { scene: randomScene(createRandom(7), 300, 40, 30, 0.1), view: frontView(40, 30) }
     expectAlike(await gradients(problem, variant({ round: 4 })), await gradients(problem, variant({ round: 8 })))
+  })
+
+  it('draws what is in use only', async () => {
+    const view = obliqueView(50, 40)
+    const scene = randomScene(createRandom(9), 400, 50, 40, 0.1)
+    const first = pick(
+      scene,
+      Array.from({ length: 150 }, (_, i) => i),
+    )
+    const expected = await forward(device, { scene: first, view }, createRasterizer)
+    const actual = await forward(device, { scene, view, count: 150 }, createRasterizer)
+    expect(actual.image).toEqual(expected.image)
+    expect(actual.radii).toEqual(Int32Array.from({ length: 400 }, (_, i) => expected.radii[i] ?? 0))
+    const { vMeans, vColors } = await gradients({ scene, view, count: 150 }, createRasterizer)
+    expect(vMeans.subarray(450)).toEqual(new Float32Array(750))
+    expect(vColors.subarray(0, 450).some((value) => value !== 0)).toBe(true)
+    expect(vColors.subarray(450)).toEqual(new Float32Array(750))
   })
 
   it('learns how many pairs there are', async () => {
