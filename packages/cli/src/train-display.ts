@@ -1,4 +1,4 @@
-import type { TrainEvent } from '@clipgstream/trainer'
+import type { CameraScore, TrainEvent } from '@clipgstream/trainer'
 import { bytesText, durationText, type Progress, type Terminal } from './terminal.js'
 
 export interface TrainDisplay extends Disposable {
@@ -43,14 +43,13 @@ export function createTrainDisplay(terminal: Terminal, runPath: string): TrainDi
             `loss ${event.loss.toFixed(4)}  ${event.psnr.toFixed(2)} dB  ${bytesText(event.bytes)}`,
           )
         return
-      case 'evaluation': {
-        const compensated =
-          event.psnrCompensated === undefined ? '' : ` (${event.psnrCompensated.toFixed(2)} dB with colours fitted)`
+      case 'evaluation':
         terminal.line(
-          `clip ${event.clip} at ${event.iteration}: test ${event.psnr.toFixed(2)} dB${compensated}, SSIM ${event.ssim.toFixed(4)}`,
+          `clip ${event.clip} at ${event.iteration}: test ${event.psnr.toFixed(2)} dB ` +
+            `(${event.psnrCompensated.toFixed(2)} dB with colours fitted), SSIM ${event.ssim.toFixed(4)}`,
         )
+        for (const score of event.cameras) terminal.line(`  ${cameraLine(score)}`)
         return
-      }
       case 'checkpoint':
         return
       case 'growth':
@@ -96,4 +95,14 @@ export function createTrainDisplay(terminal: Terminal, runPath: string): TrainDi
       for (const clip of bars.keys()) stop(clip)
     },
   }
+}
+
+/** How a test camera fares, and how its colours differ from those of the model. */
+function cameraLine({ camera, psnr, psnrCompensated, ssim, colors }: CameraScore): string {
+  const gain = colors.gain.map((value) => value.toFixed(2)).join(' ')
+  const offset = colors.offset.map((value) => (255 * value).toFixed(0)).join(' ')
+  return (
+    `${camera}: ${psnr.toFixed(2)} dB, SSIM ${ssim.toFixed(4)}; ` +
+    `${psnrCompensated.toFixed(2)} dB with colours fitted: gain ${gain}, offset ${offset} of 255`
+  )
 }

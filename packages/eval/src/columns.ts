@@ -19,6 +19,12 @@ export function columnsOf(nets: readonly string[], masks: boolean): Column[] {
   ]
   return [
     { key: 'psnr', title: 'PSNR', unit: 'dB', better: 'higher' },
+    {
+      key: 'psnr_fitted',
+      title: 'PSNR behind the colour map that fits the view best over a clip',
+      unit: 'dB',
+      better: 'higher',
+    },
     { key: 'dssim1', title: '(1 - SSIM) / 2', unit: '', better: 'lower' },
     { key: 'dssim2', title: '(1 - MS-SSIM) / 2', unit: '', better: 'lower' },
     ...nets.map((name): Column => ({ key: name, title: lpipsText(name), unit: '', better: 'lower' })),

@@ -5,6 +5,7 @@ import { createGallery, type Exhibit } from './gallery.js'
 import { checkPair, type Image, toBytes } from './image.js'
 import type { Lpips } from './lpips/lpips.js'
 import type { Measured } from './measured.js'
+import { ColorFits } from './metrics/colors.js'
 import { defaultStaticThreshold, flicker, type Observation } from './metrics/flicker.js'
 import { checkMask, psnr, regionPsnr } from './metrics/psnr.js'
 import { dissimilarity, similarity } from './metrics/ssim.js'
@@ -29,7 +30,10 @@ export interface EvaluationOptions {
   exhibits?: number
 }
 
-/** The metrics of one frame of one view by column key. Flicker is missing where the frame before was not added. */
+/**
+ * The metrics of one frame of one view by column key. Flicker is missing where the frame before was not added, and
+ * `psnr_fitted`, which needs all frames, in what `add` returns.
+ */
 export interface FrameMetrics {
   readonly view: string
   /** Of the whole sequence. */
@@ -65,6 +69,7 @@ export function createEvaluation(options: EvaluationOptions = {}): Evaluation {
   const remarks = nets.flatMap((net) => ('remark' in net && net.remark ? [`${net.name}: ${net.remark}`] : []))
   const clipOf = clipFinder(options.clips)
   const rows: FrameMetrics[] = []
+  const fits = new ColorFits()
   const last = new Map<string, Observation & { frame: number; clip: number }>()
   const gallery = createGallery(options.exhibits ?? 8)
   let masks = false
@@ -115,11 +120,15 @@ export function createEvaluation(options: EvaluationOptions = {}): Evaluation {
       }
       const row = { view, frame, clip, values }
       rows.push(row)
+      fits.add(row, seen.render, seen.truth)
       gallery.offer(view, frame, a, b, psnr(a, b))
       return row
     },
-    summary: () => summarize(rows, columnsOf(names, masks), options.clips, remarks),
-    rows: () => rows,
+    summary() {
+      const fitted = fits.apply(rows)
+      return { ...summarize(fitted.rows, columnsOf(names, masks), options.clips, remarks), colors: fitted.colors }
+    },
+    rows: () => fits.apply(rows).rows,
     exhibits: () => gallery.exhibits(),
   }
 }

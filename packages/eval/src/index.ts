@@ -20,8 +20,9 @@ export {
   writeLpipsWeights,
 } from './lpips/weights.js'
 export type { Measured, NotAvailable } from './measured.js'
+export type { ViewColors } from './metrics/colors.js'
 export { defaultStaticThreshold, flicker, type Observation } from './metrics/flicker.js'
 export { maskValue, psnr, type RegionPsnr, regionPsnr } from './metrics/psnr.js'
 export { dssim1, dssim2, msSsim, type Similarity, similarity, ssim } from './metrics/ssim.js'
 export type { Means, Summary } from './summary.js'
-export { formatTable, formatValue, summaryJson, viewCsv } from './tables.js'
+export { formatColors, formatTable, formatValue, summaryJson, viewCsv } from './tables.js'

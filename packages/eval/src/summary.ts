@@ -2,6 +2,7 @@ import type { ClipRange } from './clips.js'
 import type { Column } from './columns.js'
 import type { FrameMetrics } from './evaluation.js'
 import { isNumber, type Measured, notAvailable } from './measured.js'
+import type { ViewColors } from './metrics/colors.js'
 
 /** Means of the columns over some frames. */
 export interface Means {
@@ -26,6 +27,8 @@ export interface Summary {
    * null when there are none of these.
    */
   readonly withoutFrames330To359: Means | null
+  /** What the colour maps behind `psnr_fitted` do, of each view and clip. */
+  readonly colors: readonly ViewColors[]
   /** Why columns have no value. */
   readonly notes: readonly string[]
 }
@@ -35,7 +38,7 @@ export function summarize(
   columns: readonly Column[],
   clips: readonly ClipRange[] = [],
   remarks: readonly string[] = [],
-): Summary {
+): Omit<Summary, 'colors'> {
   const byView = new Map<string, FrameMetrics[]>()
   for (const row of rows) {
     const frames = byView.get(row.view)

@@ -75,17 +75,41 @@ export function formatTable(summary: Summary): string {
       formatRatio(means),
     ]),
   ]
-  const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0))) ?? []
-  const text = lines.map((line) =>
-    line
-      .map((entry, i) => (i === 0 ? entry.padEnd(widths[i] ?? 0) : entry.padStart(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd(),
-  )
+  const text = aligned(lines)
   const exact = summary.average.exact
   const notes = [
     ...(exact ? [`${exact} of ${summary.average.frames} frames equal the truth; mean PSNR is without them`] : []),
     ...summary.notes,
   ]
   return [...text, ...(notes.length ? ['', ...notes.map((note) => `  ${note}`)] : [])].join('\n')
+}
+
+/** Gain and offset of the colour maps behind `psnr_fitted`, as cells with a heading row; offsets in levels of 255. */
+export function colorRows({ colors }: Summary): string[][] {
+  const triple = (values: readonly number[], digits: number) => values.map((value) => value.toFixed(digits))
+  return [
+    ['', 'clip', 'gain red', 'green', 'blue', 'offset red', 'green', 'blue'],
+    ...colors.map(({ view, clip, gain, offset }) => [
+      ...[viewLabel(view), String(clip), ...triple(gain, 3)],
+      ...triple(
+        offset.map((value) => 255 * value),
+        1,
+      ),
+    ]),
+  ]
+}
+
+/** The table of `colorRows` as aligned plain text. */
+export function formatColors(summary: Summary): string {
+  return aligned(colorRows(summary)).join('\n')
+}
+
+function aligned(lines: readonly (readonly string[])[]): string[] {
+  const widths = lines[0]?.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0))) ?? []
+  return lines.map((line) =>
+    line
+      .map((entry, i) => (i === 0 ? entry.padEnd(widths[i] ?? 0) : entry.padStart(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  )
 }

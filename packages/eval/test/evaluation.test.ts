@@ -2,6 +2,7 @@ import {
   clipsOf,
   createEvaluation,
   type Evaluation,
+  formatColors,
   formatTable,
   type Image,
   type Lpips,
@@ -44,6 +45,7 @@ test('means over frames, then over views; flicker by kind of pair', async () => 
   expect(columns.map(({ key }) => key)).toMatchInlineSnapshot(`
     [
       "psnr",
+      "psnr_fitted",
       "dssim1",
       "dssim2",
       "lpips-alex",
@@ -56,7 +58,7 @@ test('means over frames, then over views; flicker by kind of pair', async () => 
   const of = (view: string, key: string) =>
     rows.filter((row) => row.view === view && row.values[key] !== undefined).map(({ values }) => Number(values[key]))
   const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length
-  for (const key of ['psnr', 'dssim1', 'psnr_moving', 'psnr_outside', 'flicker', 'flicker_border']) {
+  for (const key of ['psnr', 'psnr_fitted', 'dssim1', 'psnr_moving', 'psnr_outside', 'flicker', 'flicker_border']) {
     const means = ['0', '10'].map((view) => mean(of(view, key)))
     expect(views.map(({ values }) => values[key])).toEqual(means)
     expect(average.values[key]).toBeCloseTo(mean(means), 12)
@@ -99,16 +101,16 @@ test('equal images: infinity in the row, left out of means unless all are', asyn
   expect(average).toMatchObject({ exact: 1, frames: 2 })
   expect(average.values['psnr']).toBe(psnr(shifted(truth(1), 1), truth(1)))
   expect(viewCsv(evaluation.rows(), evaluation.summary(), '0')).toMatchInlineSnapshot(`
-    "frame,clip,psnr,dssim1,dssim2,flicker,flicker_border
-    0,0,inf,0,n/a,,
-    1,0,48.1308,0.00001362267,n/a,1,
-    avg,,48.1308,0.000006811335,n/a,1,n/a
+    "frame,clip,psnr,psnr_fitted,dssim1,dssim2,flicker,flicker_border
+    0,0,inf,inf,0,n/a,,
+    1,0,48.1308,54.31156,0.00001362267,n/a,1,
+    avg,,48.1308,54.31156,0.000006811335,n/a,1,n/a
     "
   `)
   expect(formatTable(evaluation.summary())).toMatchInlineSnapshot(`
-    "         frames   psnr  dssim1  dssim2  flicker  flicker_border  border/within
-    view 0        2  48.13  0.0000     n/a    1.000             n/a            n/a
-    average       2  48.13  0.0000     n/a    1.000             n/a            n/a
+    "         frames   psnr  psnr_fitted  dssim1  dssim2  flicker  flicker_border  border/within
+    view 0        2  48.13        54.31  0.0000     n/a    1.000             n/a            n/a
+    average       2  48.13        54.31  0.0000     n/a    1.000             n/a            n/a
 
       1 of 2 frames equal the truth; mean PSNR is without them
       dssim2: MS-SSIM needs 176 pixels a side, the images have 12 x 9"
@@ -123,11 +125,11 @@ test('missing weights and small images say so in the table, JSON has null', asyn
   await fill(evaluation, ['0'], 4, true)
   const summary = evaluation.summary()
   expect(formatTable(summary)).toMatchInlineSnapshot(`
-    "         frames   psnr  dssim1  dssim2  lpips-alex  lpips-vgg  psnr_moving  psnr_outside  flicker  flicker_border  border/within
-    view 0        4  33.75  0.0035     n/a      0.5000        n/a        34.13         33.72    6.097           6.019           0.99
-    average       4  33.75  0.0035     n/a      0.5000        n/a        34.13         33.72    6.097           6.019           0.99
-    clip 0        2  33.78  0.0036     n/a      0.5000        n/a        34.21         33.75    5.977             n/a            n/a
-    clip 1        2  33.72  0.0034     n/a      0.5000        n/a        34.05         33.69    6.216           6.019           0.97
+    "         frames   psnr  psnr_fitted  dssim1  dssim2  lpips-alex  lpips-vgg  psnr_moving  psnr_outside  flicker  flicker_border  border/within
+    view 0        4  33.75        34.96  0.0035     n/a      0.5000        n/a        34.13         33.72    6.097           6.019           0.99
+    average       4  33.75        34.96  0.0035     n/a      0.5000        n/a        34.13         33.72    6.097           6.019           0.99
+    clip 0        2  33.78        35.07  0.0036     n/a      0.5000        n/a        34.21         33.75    5.977             n/a            n/a
+    clip 1        2  33.72        34.84  0.0034     n/a      0.5000        n/a        34.05         33.69    6.216           6.019           0.97
 
       dssim2: MS-SSIM needs 176 pixels a side, the images have 12 x 9
       lpips-vgg: no weights: put them there"
@@ -229,4 +231,43 @@ test('wrong input is refused and the evaluation goes on', async () => {
   expect(() => createEvaluation({ staticThreshold: 0 })).toThrowErrorMatchingInlineSnapshot(
     `[ArgumentError: createEvaluation: staticThreshold must be above 0, got 0]`,
   )
+})
+
+test('the exposure of a view is forgiven in psnr_fitted, clip by clip, and told in colors', async () => {
+  const evaluation = createEvaluation({ clips: clipsOf(0, 4, 2) })
+  const random = createRandom(8)
+  const exposures = [
+    [0.8, 10],
+    [0.8, 10],
+    [1.1, -12],
+    [1.1, -12],
+  ] as const
+  for (const view of ['fair', 'off']) {
+    for (const [frame, [gain, offset]] of exposures.entries()) {
+      const render = disturbed(picture(48, 32, frame, 20), random, 2)
+      const { width, height, data } = render
+      const seen = (value: number) => Math.round(Math.min(255, Math.max(0, gain * value + offset)))
+      await evaluation.add(view, frame, render, { width, height, data: view === 'off' ? data.map(seen) : data })
+    }
+  }
+  const { views, colors, average } = evaluation.summary()
+  const [fair, off] = views
+  expect(fair?.values['psnr_fitted']).toBe(Number.POSITIVE_INFINITY)
+  expect(Number(off?.values['psnr'])).toBeLessThan(29)
+  expect(Number(off?.values['psnr_fitted'])).toBeGreaterThan(55)
+  expect(average.values['psnr_fitted']).toBe(off?.values['psnr_fitted'])
+  expect(colors.map(({ view, clip }) => [view, clip])).toEqual([
+    ['fair', 0],
+    ['fair', 1],
+    ['off', 0],
+    ['off', 1],
+  ])
+  for (const [i, [gain, offset]] of [[1, 0], [1, 0], exposures[0], exposures[2]].entries()) {
+    for (let c = 0; c < 3; c++) {
+      expect(colors[i]?.gain[c]).toBeCloseTo(gain!, 2)
+      expect(colors[i]?.offset[c]).toBeCloseTo(offset! / 255, 2)
+    }
+  }
+  expect(formatColors(evaluation.summary()).split('\n')[3]).toMatch(/^off +0 +0\.80\d +0\.80\d .* (9\.9|10\.\d)$/)
+  expect(evaluation.rows().every(({ values }) => 'psnr_fitted' in values)).toBe(true)
 })

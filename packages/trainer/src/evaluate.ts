@@ -1,17 +1,17 @@
-import { quantize } from '@clipgstream/io'
+import { ColorFit, colorChangeOf, quantize } from '@clipgstream/io'
 import { type Clip, timeOf } from './clips.js'
 import type { Config } from './config.js'
 import type { TrainingData } from './data.js'
 import type { CameraScore, EvaluationEvent } from './events.js'
 import { renderView } from './forward.js'
-import { applyColorMap, ColorFit, psnrOf, squaredError } from './image-error.js'
+import { psnrOf, squaredError } from './image-error.js'
 import type { ClipModel } from './model.js'
 import type { TrainingOperators } from './operators.js'
 import type { Targets } from './targets.js'
 
 /**
- * Renders every test view of the clip. With colour compensation, `psnrCompensated` is measured behind the affine colour
- * map that fits a test camera best over the clip, since test cameras have none of their own. Null without test cameras.
+ * Renders every test view of the clip. `psnrCompensated` is measured behind the affine colour map that fits a test camera
+ * best over the clip: test cameras have none of their own, and exposures differ. Null without test cameras.
  */
 export async function evaluateClip(
   operators: TrainingOperators,
@@ -28,8 +28,7 @@ export async function evaluateClip(
   for (const [index, { name, test, view }] of data.cameras.entries()) {
     if (!test) continue
     const scores: { psnr: number; ssim: number }[] = []
-    const fit = config.colorCompensation.enabled ? new ColorFit() : null
-    const kept: { image: Float32Array; target: Uint8Array }[] = []
+    const fits: ColorFit[] = []
     for (let frame = clip.start; frame < clip.end; frame++) {
       if (frame + 1 < clip.end) targets.prefetch([{ camera: index, frame: frame + 1 }])
       const photograph = await targets.load(index, frame)
@@ -39,20 +38,20 @@ export async function evaluateClip(
       const { terms } = operators.photometric.forward(rendered, photograph)
       const [image, values, target] = [await rendered.read(), await terms.read(), await data.image(index, frame)]
       scores.push({ psnr: psnrOf(squaredError(image, target)), ssim: values[1] ?? Number.NaN })
-      fit?.add(image, target)
-      if (fit) kept.push({ image, target })
+      const fit = new ColorFit()
+      fit.add(image, target)
+      fits.push(fit)
       sample ??= { camera: name, frame, width: view.width, height: view.height, rendered: quantize(image), target }
     }
-    const matrix = fit?.solve()
+    const whole = new ColorFit()
+    for (const fit of fits) whole.merge(fit)
+    const matrix = whole.solve()
     cameras.push({
       camera: name,
       psnr: mean(scores.map(({ psnr }) => psnr)),
       ssim: mean(scores.map(({ ssim }) => ssim)),
-      ...(matrix && {
-        psnrCompensated: mean(
-          kept.map(({ image, target }) => psnrOf(squaredError(applyColorMap(image, matrix), target))),
-        ),
-      }),
+      psnrCompensated: mean(fits.map((fit) => psnrOf(fit.meanSquaredError(matrix)))),
+      colors: colorChangeOf(matrix),
     })
   }
   if (!sample) return null
@@ -62,9 +61,7 @@ export async function evaluateClip(
     iteration,
     psnr: mean(cameras.map(({ psnr }) => psnr)),
     ssim: mean(cameras.map(({ ssim }) => ssim)),
-    ...(config.colorCompensation.enabled && {
-      psnrCompensated: mean(cameras.map(({ psnrCompensated = Number.NaN }) => psnrCompensated)),
-    }),
+    psnrCompensated: mean(cameras.map(({ psnrCompensated }) => psnrCompensated)),
     cameras,
     seconds: (performance.now() - started) / 1000,
     sample,

@@ -1,3 +1,4 @@
+import type { ColorChange } from '@clipgstream/io'
 import type { Config } from './config.js'
 
 export interface StartEvent {
@@ -61,8 +62,10 @@ export interface CameraScore {
   camera: string
   psnr: number
   ssim: number
-  /** PSNR after the affine colour map that fits this camera best; only with colour compensation. */
-  psnrCompensated?: number
+  /** PSNR behind the affine colour map that fits this camera best over the clip, not cut to [0, 1]. */
+  psnrCompensated: number
+  /** What that map does to grey. */
+  colors: ColorChange
 }
 
 /** Test views of the clip, means over its frames. */
@@ -72,7 +75,7 @@ export interface EvaluationEvent {
   iteration: number
   psnr: number
   ssim: number
-  psnrCompensated?: number
+  psnrCompensated: number
   cameras: readonly CameraScore[]
   seconds: number
   /** The first test view at the clip's first frame, for people. */

@@ -30,7 +30,6 @@ export type {
 } from './events.js'
 export { allVisible, type DecodedFrame, decodeFrame, renderView } from './forward.js'
 export { createStepGraphs } from './graphs.js'
-export { applyColorMap, ColorFit } from './image-error.js'
 export { type ImportOptions, importOriginal } from './import-original.js'
 export type { ClipKind, Inheritance } from './initial.js'
 export { initialState, kindOf } from './initial.js'

@@ -1,6 +1,13 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createEvaluation, formatTable, type LpipsNet, type LpipsRange, lpipsNets } from '@clipgstream/eval'
+import {
+  createEvaluation,
+  formatColors,
+  formatTable,
+  type LpipsNet,
+  type LpipsRange,
+  lpipsNets,
+} from '@clipgstream/eval'
 import { loadLpips, writeEvaluation } from '@clipgstream/eval/node'
 import { createImageStore, type Dataset, loadMask, openDataset } from '@clipgstream/io'
 import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
@@ -51,8 +58,9 @@ export async function evaluate(terminal: Terminal, runPath: string, path: string
   const summary = evaluation.summary()
   for (const net of nets) if (Symbol.dispose in net) net[Symbol.dispose]()
   terminal.line(formatTable(summary))
+  terminal.line(`\nColour maps behind psnr_fitted\n${formatColors(summary)}`)
   terminal.line(`\n${written.html}\n${written.json}\n${written.csv.join('\n')}`)
-  terminal.event({ type: 'evaluation', average: summary.average, written })
+  terminal.event({ type: 'evaluation', average: summary.average, colors: summary.colors, written })
 }
 
 interface Shot {

@@ -50,8 +50,13 @@ async function recordOf(event: TrainEvent, wallTime: number): Promise<EventRecor
         wallTime,
         step,
         scalars: {
-          ...named(`clip${clip}/test`, { psnr, ssim, ...(psnrCompensated !== undefined && { psnrCompensated }) }),
-          ...Object.fromEntries(cameras.map((score) => [`clip${clip}/test-psnr/${score.camera}`, score.psnr])),
+          ...named(`clip${clip}/test`, { psnr, ssim, psnrCompensated }),
+          ...Object.fromEntries(
+            cameras.flatMap((score) => [
+              [`clip${clip}/test-psnr/${score.camera}`, score.psnr],
+              [`clip${clip}/test-psnr-compensated/${score.camera}`, score.psnrCompensated],
+            ]),
+          ),
         },
         images: [
           {

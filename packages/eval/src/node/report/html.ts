@@ -1,7 +1,7 @@
 import type { ClipRange } from '../../clips.js'
 import type { FrameMetrics } from '../../evaluation.js'
 import type { Summary } from '../../summary.js'
-import { formatRatio, formatValue, tableRows, viewLabel } from '../../tables.js'
+import { colorRows, formatRatio, formatValue, tableRows, viewLabel } from '../../tables.js'
 import { type Chart, chartSvg } from './charts.js'
 import { pageScript, pageStyle } from './page.js'
 import { brightestError, type Pictures } from './pictures.js'
@@ -47,6 +47,7 @@ export function reportHtml({ title, summary, rows, clips, pictures }: ReportCont
 <body>
 <h1>${escapeHtml(title)}</h1>
 <section>${table(summary)}${notes.length ? `<ul class="notes">${notes.join('')}</ul>` : ''}</section>
+<section><h2>Colours: what the map that fits a view best over a clip does to grey</h2>${colorTable(summary)}</section>
 ${drawn.join('\n')}
 ${pictures.length ? `<section><h2>Images</h2><p>Left of the line the render, right the ground truth. Below, the difference: white from ${brightestError} levels of 255 on.</p><div class="exhibits">${pictures.map(figure).join('')}</div></section>` : ''}
 <script>${pageScript}</script>
@@ -66,6 +67,15 @@ function table(summary: Summary): string {
     return `<tr${kind}><th>${escapeHtml(label)}</th><td>${means.frames}</td>${cells.join('')}<td>${formatRatio(means)}</td></tr>`
   })
   return `<div class="wide"><table><thead><tr><th></th><th>frames</th>${head.join('')}<th title="flicker across clip borders divided by flicker within clips">border/within</th></tr></thead><tbody>${body.join('')}</tbody></table></div>`
+}
+
+function colorTable(summary: Summary): string {
+  const [head = [], ...rows] = colorRows(summary)
+  const body = rows.map(
+    ([view = '', ...cells]) =>
+      `<tr><th>${escapeHtml(view)}</th>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`,
+  )
+  return `<div class="wide"><table><thead><tr>${head.map((cell) => `<th>${cell}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
 }
 
 function figure({ exhibit, render, truth, error }: Pictures): string {
