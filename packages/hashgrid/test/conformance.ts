@@ -62,7 +62,8 @@ const configs: { name: string; size: ConformanceCase['size']; n: number; config:
   },
   { name: '60 points, original grid, T 2^15', size: 'small', n: 60, config: originalGrid(15) },
   { name: '100k points, original grid, T 2^17', size: 'full', n: 100_000, config: originalGrid(17) },
-  { name: '300k points, original grid, T 2^19', size: 'full', n: 300_000, config: originalGrid(19) },
+  // On WebGPU more than 65,535 workgroups, and sums of gradients in several pieces.
+  { name: '150k points, original grid, T 2^19', size: 'full', n: 150_000, config: originalGrid(19) },
 ]
 
 export const cases: ConformanceCase[] = configs.flatMap(({ name, size, n, config }, seed) => [
