@@ -41,7 +41,8 @@ export class BindingLimitError extends ClipgstreamError {
   }
 }
 
-const labels = /\[(?:ComputePipeline|BindGroup|ComputePassEncoder|ShaderModule)[^"\]]*"([^"(]+?)(?: \(([^"]*)\))?"\]/
+const labels =
+  /\[(?:Invalid )?(?:ComputePipeline|BindGroup|ComputePassEncoder|ShaderModule)[^"\]]*"([^"(]+?)(?: \(([^"]*)\))?"\]/
 
 /** Our labels are `module.entry (bindings)`, and implementations repeat them. */
 export function webgpuError(message: string, kernel?: string, bindings?: string): WebgpuError {
