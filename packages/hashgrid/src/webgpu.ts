@@ -24,6 +24,8 @@ export async function createWebgpuHashGrid(
   if (!(device instanceof WebgpuDevice)) {
     throw new DeviceUnavailableError(device.kind, 'the hash grid was given another device', 'Pass a webgpu device')
   }
+  if (gradients !== 'fixed' && gradients !== 'float')
+    throw new ArgumentError('createHashGrid', 'gradients', gradients satisfies never, 'fixed or float')
   const layout = gridLayout(config)
   const { levels, features } = config
   const { entries, width } = layout
