@@ -1,14 +1,14 @@
 import { ArgumentError, check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { type Settings, WebgpuDevice, type WebgpuKernel } from '@clipgstream/tensor/webgpu'
 import { checkInputs, checkOutputs, checkParameters } from './check.js'
-import type { Head, HeadParameters, Heads, HeadsConfig, HeadsInputs, HeadsResult, Keep } from './contract.js'
+import type { HeadParameters, Heads, HeadsConfig, HeadsInputs, HeadsResult, Keep } from './contract.js'
+import { type Chunk, maxHeads, noPacking, noProduct, type Placed, range, up4 } from './webgpu-settings.js'
 
 // As in the kernels.
 const rowsOfTile = 128
 const wide = 64
 const narrow = 32
 const packingThreads = 256
-const maxHeads = 8
 
 /** Bytes of hidden activations, or of another temporary tensor, that exist at a time. */
 const temporaryBytes = 256 << 20
@@ -41,34 +41,6 @@ export async function createWebgpuHeads(device: Device, config: HeadsConfig): Pr
     ...packings.map((name) => [name, packing?.kernel(name)]),
   ]) as Record<KernelName, WebgpuKernel>
   return new WebgpuHeads(device, config, kernels)
-}
-
-/** A head and its place in padded tensors, in elements: all multiples of four. */
-interface Placed extends Head {
-  hidden4: number
-  outputs4: number
-  /** In a row of hidden activations, and of gradients before activations. */
-  column: number
-  outputColumn: number
-  /** In panels and partial sums. */
-  w2At: number
-}
-
-/** Rows [first, last) that are launched together. */
-interface Chunk {
-  first: number
-  last: number
-}
-
-const noProduct = {
-  ...{ first: 0, last: 0, counted: false, tiles: 0, leftAt: 0, leftStride: 0, rightAt: 0, rightStride: 0, biasAt: 0 },
-  ...{ resultAt: 0, resultStride: 0, depth: 0, columns: 0, outputs: 0, activation: 0, slots: 0, partialSize: 0 },
-  ...{ add: false, headCount: 0, heads: new Uint32Array(8 * maxHeads) },
-}
-const noPacking = {
-  ...{ first: 0, last: 0, counted: false, inputs: 0, hidden: 0, outputs: 0, activation: 0, column: 0, stride: 0 },
-  ...{ outputColumn: 0, outputStride: 0, biases: false, w1At: 0, b1At: 0, w2At: 0, b2At: 0, slots: 0 },
-  ...{ partialSize: 0, width: 0, fromStride: 0, toStride: 0, fromRow: 0, toRow: 0 },
 }
 
 class WebgpuHeads implements Heads {
@@ -399,12 +371,4 @@ class WebgpuHeads implements Heads {
     const workgroups = Math.ceil(elements / packingThreads)
     this.device.launch(this.kernels[name], workgroups, { ...noPacking, ...settings }, tensors)
   }
-}
-
-function range({ count }: HeadsInputs, { first, last }: Chunk) {
-  return { first, last, counted: count !== undefined }
-}
-
-function up4(value: number): number {
-  return Math.ceil(value / 4) * 4
 }
