@@ -3,6 +3,8 @@
 //
 //   //#include "../../tensor/kernels/common.wgsl"      relative to the file; a file is taken once
 //   //#if SUBGROUPS  //#if !F16  //#else  //#endif     variants: one source for each combination of the flags that occur
+//   //#repeat item 16 SUBGROUPS  //#endrepeat          in variants with the flag a block for each of 0u to 15u in place of
+//                                                      `item`, so that arrays that it indexes stay in registers; else a loop
 //
 // A flag stands for a feature of the adapter; the device takes the first variant that it can.
 
@@ -18,6 +20,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const enables = { SUBGROUPS: 'enable subgroups;', F16: 'enable f16;' }
 
 /** @typedef {{ text: string, from: string }} Line */
+/** @typedef {{ name: string, count: number, unrolled: boolean }} Repeat */
 
 /** One line a source line, for messages. @param {string} file @param {ReadonlySet<string>} flags */
 async function expand(file, flags, seen = new Set(), used = new Set()) {
@@ -25,6 +28,8 @@ async function expand(file, flags, seen = new Set(), used = new Set()) {
   const lines = []
   /** @type {boolean[]} */
   const open = []
+  /** @type {(Repeat & { start: number }) | undefined} */
+  let repeated
   seen.add(file)
   const source = await readFile(file, 'utf8')
   for (const [i, text] of source.split('\n').entries()) {
@@ -45,11 +50,39 @@ async function expand(file, flags, seen = new Set(), used = new Set()) {
       const target = path && resolve(dirname(file), path)
       if (!target || !existsSync(target)) throw new WgslError(`${from}: there is no ${rest}`)
       if (active && !seen.has(target)) lines.push(...(await expand(target, flags, seen, used)).lines)
+    } else if (directive === 'repeat') {
+      const [, name, count, flag] = /^(\w+) (\d+) (\w+)$/.exec(rest) ?? []
+      if (name === undefined || flag === undefined || !enables[flag] || repeated)
+        throw new WgslError(`${from}: //#repeat takes a name, a number and a flag, and no other within`)
+      repeated = { name, count: Number(count), unrolled: flags.has(flag), start: lines.length }
+    } else if (directive === 'endrepeat') {
+      if (!repeated) throw new WgslError(`${from}: there is no //#repeat before`)
+      lines.push(...repeat(lines.splice(repeated.start), repeated))
+      repeated = undefined
     } else if (directive) throw new WgslError(`${from}: there is no //#${directive}`)
     else if (active) lines.push({ text, from })
   }
+  if (repeated) throw new WgslError(`${relative(root, file)}: //#repeat without //#endrepeat`)
   if (open.length > 0) throw new WgslError(`${relative(root, file)}: //#if without //#endif`)
   return { lines, used }
+}
+
+/** @param {readonly Line[]} lines @param {Repeat} repeat @returns {Line[]} */
+function repeat(lines, { name, count, unrolled }) {
+  const from = lines[0]?.from ?? ''
+  const block = (/** @type {string} */ head, /** @type {readonly Line[]} */ inner) => [
+    { text: `${head}{`, from },
+    ...inner,
+    { text: '}', from },
+  ]
+  if (!unrolled) return block(`for (var ${name} = 0u; ${name} < ${count}u; ${name}++) `, lines)
+  const whole = new RegExp(`\\b${name}\\b`, 'g')
+  return Array.from({ length: count }, (_, i) =>
+    block(
+      '',
+      lines.map((line) => ({ ...line, text: line.text.replace(whole, `${i}u`) })),
+    ),
+  ).flat()
 }
 
 /** All sets of `flags`, the fullest first. @param {readonly string[]} flags @returns {string[][]} */

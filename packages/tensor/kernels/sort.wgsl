@@ -21,6 +21,7 @@ struct SortSettings { capacity: u32, counted: u32, ranges: u32, word: u32, shift
 @group(0) @binding(0) var<uniform> sortSettings: SortSettings;
 @group(0) @binding(1) var<storage, read> count: array<u32>; // [1]
 @group(0) @binding(2) var<storage, read> keys: array<u32>; // [capacity, keyWords]
+@group(0) @binding(2) var<storage, read> keyVectors: array<vec4u>; // the same, four at once
 @group(0) @binding(3) var<storage, read> values: array<u32>; // [capacity]
 @group(0) @binding(4) var<storage, read_write> places: array<u32>; // [2^digitBits, ranges]
 @group(0) @binding(5) var<storage, read_write> totals: array<u32>; // [2^digitBits]
@@ -46,15 +47,55 @@ fn digitOf(word: u32) -> u32 {
   return (word >> sortSettings.shift) & sortSettings.mask;
 }
 
+/// One of several copies of the counters, so that fewer threads wait for one another.
+fn copyOf(thread: u32) -> u32 {
+  return ((thread / 32u) % warps) * digits;
+}
+
+fn writeCounts(thread: u32, range: u32) {
+  workgroupBarrier();
+  if (thread < digits) {
+    var sum = 0u;
+    for (var warp = 0u; warp < warps; warp++) {
+      sum += atomicLoad(&counters[warp * digits + thread]);
+    }
+    places[thread * sortSettings.ranges + range] = sum;
+  }
+}
+
+// For keys of one word.
 @compute @workgroup_size(256)
-fn countDigits(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(local_invocation_index) thread: u32,
-) {
+fn countDigits(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {
   let n = elements();
   let range = rangeOf(divideUp(n, tile), workgroup.x, sortSettings.ranges);
-  // Copies of the counters, so that fewer threads wait for one another.
-  let copy = ((thread / 32u) % warps) * digits;
+  let copy = copyOf(thread);
+  for (var at = range.x; at < range.y; at++) {
+    let first = at * tile + 4u * thread;
+    let most = divideUp(n, 4u) - 1u;
+    // A buffer ends behind its tensor, at a whole vector.
+    let vectors = array<vec4u, 4>(
+      keyVectors[min(most, first / 4u)],
+      keyVectors[min(most, first / 4u + 256u)],
+      keyVectors[min(most, first / 4u + 512u)],
+      keyVectors[min(most, first / 4u + 768u)],
+    );
+    for (var item = 0u; item < 4u; item++) {
+      for (var i = 0u; i < 4u; i++) {
+        if (first + 1024u * item + i < n) {
+          atomicAdd(&counters[copy + digitOf(vectors[item][i])], 1u);
+        }
+      }
+    }
+  }
+  writeCounts(thread, workgroup.x);
+}
+
+// For keys of two words.
+@compute @workgroup_size(256)
+fn countWideDigits(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let n = elements();
+  let range = rangeOf(divideUp(n, tile), workgroup.x, sortSettings.ranges);
+  let copy = copyOf(thread);
   for (var at = range.x; at < range.y; at++) {
     for (var item = 0u; item < items; item++) {
       let element = at * tile + item * 256u + thread;
@@ -63,14 +104,7 @@ fn countDigits(
       }
     }
   }
-  workgroupBarrier();
-  if (thread < digits) {
-    var sum = 0u;
-    for (var warp = 0u; warp < warps; warp++) {
-      sum += atomicLoad(&counters[warp * digits + thread]);
-    }
-    places[thread * sortSettings.ranges + workgroup.x] = sum;
-  }
+  writeCounts(thread, workgroup.x);
 }
 
 @compute @workgroup_size(256)
@@ -215,17 +249,15 @@ fn scatterPairs(
     // Elements behind the last count as ones of the highest digit: they come last and are not written.
     let mine = warp * warpLanes * items + (thread - warp * warpLanes);
     var words: array<u32, 16>;
-    for (var item = 0u; item < items; item++) {
-      let i = mine + item * warpLanes;
-      words[item] = 0xffffffffu;
-      if (i < inTile) {
-        words[item] = keys[(first + i) * keyWords + sortSettings.word];
-      }
-    }
+    //#repeat item 16 SUBGROUPS
+    let i = mine + item * warpLanes;
+    let word = keys[(first + min(i, inTile - 1u)) * keyWords + sortSettings.word];
+    words[item] = select(0xffffffffu, word, i < inTile);
+    //#endrepeat
     var ranks: array<u32, 16>;
-    for (var item = 0u; item < items; item++) {
-      ranks[item] = rankOf(place, digitOf(words[item]), item & 1u);
-    }
+    //#repeat item 16 SUBGROUPS
+    ranks[item] = rankOf(place, digitOf(words[item]), item & 1u);
+    //#endrepeat
     workgroupBarrier();
     var sum = 0u;
     if (thread < digits) {
@@ -244,52 +276,53 @@ fn scatterPairs(
       }
     }
     workgroupBarrier();
-    for (var item = 0u; item < items; item++) {
-      let word = words[item];
-      ranks[item] += atomicLoad(&counters[warp * digits + digitOf(word)]);
-      atomicStore(&exchange[ranks[item]], word);
-    }
+    //#repeat item 16 SUBGROUPS
+    let word = words[item];
+    ranks[item] += atomicLoad(&counters[warp * digits + digitOf(word)]);
+    atomicStore(&exchange[ranks[item]], word);
+    //#endrepeat
     workgroupBarrier();
     var targets: array<u32, 16>;
-    for (var item = 0u; item < items; item++) {
-      let i = item * 256u + thread;
-      let word = atomicLoad(&exchange[i]);
-      targets[item] = digitOffsets[digitOf(word)] + i;
-      if (i < inTile) {
-        sortedKeys[targets[item] * keyWords + sortSettings.word] = word;
-      }
+    //#repeat item 16 SUBGROUPS
+    let i = item * 256u + thread;
+    let word = atomicLoad(&exchange[i]);
+    targets[item] = digitOffsets[digitOf(word)] + i;
+    if (i < inTile) {
+      sortedKeys[targets[item] * keyWords + sortSettings.word] = word;
     }
+    //#endrepeat
     if (keyWords == 2u) {
       let other = 1u - sortSettings.word;
       workgroupBarrier();
-      for (var item = 0u; item < items; item++) {
-        let i = mine + item * warpLanes;
-        if (i < inTile) {
-          atomicStore(&exchange[ranks[item]], keys[(first + i) * 2u + other]);
-        }
-      }
+      //#repeat item 16 SUBGROUPS
+      let i = min(mine + item * warpLanes, inTile - 1u);
+      words[item] = keys[(first + i) * 2u + other];
+      //#endrepeat
+      //#repeat item 16 SUBGROUPS
+      atomicStore(&exchange[ranks[item]], words[item]);
+      //#endrepeat
       workgroupBarrier();
-      for (var item = 0u; item < items; item++) {
-        let i = item * 256u + thread;
-        if (i < inTile) {
-          sortedKeys[targets[item] * 2u + other] = atomicLoad(&exchange[i]);
-        }
-      }
-    }
-    workgroupBarrier();
-    for (var item = 0u; item < items; item++) {
-      let i = mine + item * warpLanes;
-      if (i < inTile) {
-        atomicStore(&exchange[ranks[item]], values[first + i]);
-      }
-    }
-    workgroupBarrier();
-    for (var item = 0u; item < items; item++) {
+      //#repeat item 16 SUBGROUPS
       let i = item * 256u + thread;
       if (i < inTile) {
-        sortedValues[targets[item]] = atomicLoad(&exchange[i]);
+        sortedKeys[targets[item] * 2u + other] = atomicLoad(&exchange[i]);
       }
+      //#endrepeat
     }
+    workgroupBarrier();
+    //#repeat item 16 SUBGROUPS
+    words[item] = values[first + min(mine + item * warpLanes, inTile - 1u)];
+    //#endrepeat
+    //#repeat item 16 SUBGROUPS
+    atomicStore(&exchange[ranks[item]], words[item]);
+    //#endrepeat
+    workgroupBarrier();
+    //#repeat item 16 SUBGROUPS
+    let i = item * 256u + thread;
+    if (i < inTile) {
+      sortedValues[targets[item]] = atomicLoad(&exchange[i]);
+    }
+    //#endrepeat
     workgroupBarrier();
   }
 }

@@ -146,7 +146,7 @@ describe.skipIf(!shared)('the webgpu device', () => {
       using own = await fresh({ memoryLimit: 1 << 20 })
       const { gpu } = own
       const { maxBufferSize, maxStorageBufferBindingSize } = gpu.limits
-      const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize)
+      const limit = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 256) * 256
       expect(messageOf(() => gpu.empty([limit], 'f32', 'anchors'))).toBe(
         `tensor anchors has ${4 * limit} bytes, a buffer of device webgpu at most ${limit}. ` +
           'Cut it in pieces, use a smaller preset or another device',

@@ -1,5 +1,10 @@
 import { ArgumentError, createRandom, ShapeError } from '@clipgstream/tensor'
-import { createWebgpuPrimitives, type Ranking, type WebgpuPrimitives } from '@clipgstream/tensor/webgpu'
+import {
+  createWebgpuPrimitives,
+  type Ranking,
+  type WebgpuDevice,
+  type WebgpuPrimitives,
+} from '@clipgstream/tensor/webgpu'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { webgpuForTests } from './webgpu-device.js'
 
@@ -100,9 +105,15 @@ describe.skipIf(!device).each(rankings)('the radix sort, ranking by %s', (rankin
 describe.skipIf(!device).each(subgroups ? ([[[]], [['subgroups']]] as const) : ([[[]]] as const))(
   'scans and selections without %j',
   (without) => {
+    let gpu: WebgpuDevice
+    beforeAll(async () => {
+      const opened = await webgpuForTests({ without: [...without] })
+      if (!opened) throw new Error('these tests need an adapter')
+      gpu = opened
+    })
+    afterAll(() => gpu.dispose())
+
     it.each([0, 1, 17, 4096, 9001])('select from %i', async (n) => {
-      const gpu = await webgpuForTests({ without: [...without] })
-      if (!gpu) throw new Error('these tests need an adapter')
       const { selectIndices, selectFlagged, exclusiveScan, countNonFinite } = await createWebgpuPrimitives(gpu)
       const random = createRandom(n)
       const flags = Uint8Array.from({ length: n }, () => (random.integer(3) === 0 ? random.integer(256) : 0))
@@ -127,7 +138,6 @@ describe.skipIf(!device).each(subgroups ? ([[[]], [['subgroups']]] as const) : (
         expect((await countNonFinite([bad, bad]).read())[0]).toBe(2 * Math.floor((n + 2) / 5))
       }
       expect(gpu.bytesInUse).toBe(0)
-      gpu.dispose()
     })
   },
 )
@@ -169,8 +179,12 @@ describe.skipIf(!device)('primitives', () => {
     const values = gpu.zeros([4], 'u32', 'values')
     const to = { keys: gpu.zeros([4], 'u32'), values: gpu.zeros([3], 'u32') }
     expect(() => sortPairsInto({ keys, values }, to)).toThrow(ShapeError)
-    expect(() => sortPairsInto({ keys, values }, { keys, values })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: sortPairsInto: to must be other tensors than the input, got the input]`)
-    expect(() => sortPairsInto({ keys, values }, { keys, values }, { count: 5 })).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: sortPairsInto: count must be an integer in [0, 4], got 5]`)
+    expect(() => sortPairsInto({ keys, values }, { keys, values })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: sortPairsInto: to must be other tensors than the input, got the input]`,
+    )
+    expect(() => sortPairsInto({ keys, values }, { keys, values }, { count: 5 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: sortPairsInto: count must be an integer in [0, 4], got 5]`,
+    )
     expect(() => sortPairsInto({ keys, values }, { keys, values }, { firstBit: 9, endBit: 8 })).toThrow(ArgumentError)
     expect(() => sortWidePairs(keys, values)).toThrow(ShapeError)
     await gpu.synchronize()

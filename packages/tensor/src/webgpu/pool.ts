@@ -28,7 +28,8 @@ export class BufferPool {
     private readonly onTrim: () => void,
   ) {
     const { maxBufferSize, maxStorageBufferBindingSize } = gpu.limits
-    this.limit = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4) * 4
+    // Kernels may read the vector that the last element is part of.
+    this.limit = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / smallest) * smallest
   }
 
   /** The number of a buffer of at least `bytes` bytes, never 0. */

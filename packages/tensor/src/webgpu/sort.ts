@@ -41,7 +41,7 @@ export async function createSort(device: WebgpuDevice, ranking: Ranking): Promis
   const kernels = ([1, 2] as const).map((keyWords) => {
     const constants = { digitBits, leastLanes, keyWords }
     return {
-      countDigits: module.kernel('countDigits', constants),
+      countDigits: module.kernel(keyWords === 1 ? 'countDigits' : 'countWideDigits', constants),
       scanDigits: module.kernel('scanDigits', constants),
       scanFewRanges: module.kernel('scanFewRanges', constants),
       scatterPairs: module.kernel('scatterPairs', constants),
@@ -72,7 +72,8 @@ export async function createSort(device: WebgpuDevice, ranking: Ranking): Promis
       const target = (digits.length - i) % 2 === 1 ? to : other
       const settings = { capacity, counted: counted !== null, ranges, ...digit }
       const input = { keys: source.keys, count: counted }
-      device.launch(own.countDigits, ranges, settings, { ...input, places })
+      const keysToCount = words === 1 ? { keyVectors: source.keys } : { keys: source.keys }
+      device.launch(own.countDigits, ranges, settings, { ...keysToCount, count: counted, places })
       if (ranges <= fewRanges) device.launch(own.scanFewRanges, 1, settings, { places, totals })
       else device.launch(own.scanDigits, 2 ** digitBits, settings, { places, totals })
       const output = { sortedKeys: target.keys, sortedValues: target.values }
