@@ -160,12 +160,14 @@ export const checkpointingConfig = z.strictObject({
   evaluateAt: z.array(count),
 })
 
-/** How steps are run. Nothing here changes what is learned but by rounding, so that a run may go on with other values. */
+/** How steps are run: what is learned changes by rounding alone, so that a run may go on with other values. */
 export const executionConfig = z.strictObject({
   /** On cuda, repeat captured steps instead of launching their kernels one by one. */
   graph: z.boolean(),
   /** Bytes of the device for photographs that stay there; null takes half of what is free on cuda, and none elsewhere. */
   imageBytes: z.int().nonnegative().nullable(),
+  /** Of products in decoders and field while training on cuda, see @clipgstream/decoders: `tf32x3` rounds like `fp32`, `tf32` does not. */
+  precision: z.enum(['fp32', 'tf32x3', 'tf32']).default('fp32'),
 })
 
 /** Parts of the method left out, for comparison. */
@@ -189,7 +191,7 @@ export const configSchema = z
     growth: growthConfig,
     colorCompensation: colorCompensationConfig,
     checkpointing: checkpointingConfig,
-    execution: executionConfig.default({ graph: true, imageBytes: null }),
+    execution: executionConfig.default({ graph: true, imageBytes: null, precision: 'fp32' }),
     ablation: ablationConfig,
   })
   .refine((c) => c.decoders.combination !== 'add' || c.decoders.staticFeatures === c.field.features, {

@@ -1,4 +1,4 @@
-import { createHeads, type Heads, type HeadsConfig } from '@clipgstream/decoders'
+import { createHeads, type Heads, type HeadsConfig, type HeadsOptions } from '@clipgstream/decoders'
 import { type AnchorOperators, createAnchorOperators } from '@clipgstream/gaussians'
 import { createHashGrid, type HashGrid, type HashGridConfig } from '@clipgstream/hashgrid'
 import {
@@ -44,13 +44,17 @@ const rasterizers = {
   cuda: () => import('@clipgstream/rasterizer-cuda'),
 }
 
-export async function createSceneOperators(device: Device, config: SceneConfig): Promise<SceneOperators> {
+export async function createSceneOperators(
+  device: Device,
+  config: SceneConfig,
+  heads: HeadsOptions = {},
+): Promise<SceneOperators> {
   const { background: _, ...rasterizerConfig } = config.rasterizer
   const [anchors, decoders, rasterizer, field] = await Promise.all([
     createAnchorOperators(device),
-    createHeads(device, decoderShape(config)),
+    createHeads(device, decoderShape(config), heads),
     createRasterizer(device, rasterizers, rasterizerConfig),
-    createFieldOperators(device, config),
+    createFieldOperators(device, config, heads),
   ])
   return { device, anchors, decoders, rasterizer, ...field }
 }
@@ -58,17 +62,22 @@ export async function createSceneOperators(device: Device, config: SceneConfig):
 export async function createFieldOperators(
   device: Device,
   { grid, field }: Pick<Config, 'grid' | 'field'>,
+  heads: HeadsOptions = {},
 ): Promise<FieldOperators> {
   const [hashGrid, fieldNet] = await Promise.all([
     createHashGrid(device, gridShape(grid)),
-    createHeads(device, fieldShape({ grid, field })),
+    createHeads(device, fieldShape({ grid, field }), heads),
   ])
   return { grid: hashGrid, fieldNet }
 }
 
-export async function createTrainingOperators(device: Device, config: SceneConfig): Promise<TrainingOperators> {
+export async function createTrainingOperators(
+  device: Device,
+  config: SceneConfig & Partial<Pick<Config, 'execution'>>,
+): Promise<TrainingOperators> {
+  const precision = config.execution?.precision ?? 'fp32'
   const [scene, photometric, volume, colorAffine, adam] = await Promise.all([
-    createSceneOperators(device, config),
+    createSceneOperators(device, config, { precision }),
     createPhotometricLoss(device),
     createVolumeLoss(device),
     createColorAffine(device),

@@ -100,6 +100,43 @@ describe('train', () => {
     expect(manifest.clips).toHaveLength(of(events, 'clip-end').length)
   })
 
+  it('draws several cameras of a frame in a step', async () => {
+    const { events, run } = await trainTiny({ sampling: { viewsPerStep: 2 } })
+    const losses = of(events, 'step').map(({ loss }) => loss)
+    expect(losses[3]).toBeLessThan(losses[0]!)
+    const again = await trainTiny({ sampling: { viewsPerStep: 2 } })
+    expect(await readManifest(again.run)).toEqual(await readManifest(run))
+    // More than there are cameras are all of them.
+    const all = await trainTiny({ sampling: { viewsPerStep: 9 } })
+    expect(of(all.events, 'done')).toHaveLength(1)
+  })
+
+  it('keeps photographs on the device as far as they are given room, which changes nothing', async () => {
+    const clips = (manifest: Awaited<ReturnType<typeof readManifest>>) => manifest?.clips
+    const readsOf = async (imageBytes: number | null) => {
+      const data = tinyData()
+      const run = createMemoryRun()
+      const before = device.bytesInUse
+      const config = tinyConfig({ execution: { imageBytes }, optimizer: { iterations: 18 } })
+      const events = await collect({ data, run, config })
+      expect(device.bytesInUse).toBe(before)
+      expect(of(events, 'clip-end')).toHaveLength(2)
+      return {
+        reads: data.reads.filter((read) => !read.startsWith('0:')).length,
+        clips: clips(await readManifest(run)),
+      }
+    }
+    const fetched = await readsOf(null)
+    const kept = await readsOf(1 << 20)
+    const some = await readsOf(3 * 32 * 24 * 3)
+    // Three training cameras, three frames and two: 18 steps see each photograph twice or three times.
+    expect([fetched.reads, kept.reads]).toEqual([36, 15])
+    expect(some.reads).toBeGreaterThan(15)
+    expect(some.reads).toBeLessThan(36)
+    expect(kept.clips).toEqual(fetched.clips)
+    expect(some.clips).toEqual(fetched.clips)
+  })
+
   it('leaves parts out for comparison', async () => {
     const without = await trainTiny({ ablation: { residualAnchors: false } })
     expect(without.manifest.clips[1]).toMatchObject({ anchors: { inherited: 60, own: 0 }, inheritsDecoders: true })
