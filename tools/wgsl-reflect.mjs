@@ -240,6 +240,8 @@ class Module {
     for (const { name: variable, group, binding } of bound) {
       if (group !== 0) throw new WgslError(`${name}: ${variable} must be in @group(0)`)
       if (!Number.isInteger(binding)) throw new WgslError(`${name}: ${variable} has no @binding`)
+    }
+    for (const { name: variable, binding } of bound) {
       const other = bound.find((one) => one.name !== variable && one.binding === binding)
       if (other) throw new WgslError(`${name}: ${variable} and ${other.name} have the same @binding(${binding})`)
     }
