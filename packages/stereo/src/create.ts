@@ -7,6 +7,7 @@ export async function createStereoOperators(device: Device): Promise<StereoOpera
     case 'wasm':
       return (await import('./wasm.js')).createStereoOperators(device)
     case 'cuda':
+      return (await import('./cuda.js')).createStereoOperators(device)
     case 'webgpu':
       throw new DeviceUnavailableError(device.kind, 'stereo has no kernels for it', 'Use a wasm device')
     default:

@@ -63,15 +63,37 @@ export class VoxelGrid {
     return count
   }
 
+  /** Adds the sums of a cell of another grid, as one point at their mean. */
+  addSums(sums: Float64Array): void {
+    const weight = sums[0]!
+    const mean = (i: number) => sums[i]! / weight
+    this.add(mean(1), mean(2), mean(3), mean(4), mean(5), mean(6), mean(7), mean(8), mean(9), weight)
+  }
+
+  /** Whether a cell's mean lies within half an edge of that of `sums`, each channel of its colour within `difference`. */
+  hasLike(sums: Float64Array, difference: number): boolean {
+    const weight = sums[0]!
+    const [x, y, z] = [sums[1]! / weight, sums[2]! / weight, sums[3]! / weight]
+    const near = (value: number) => Math.floor(value / this.edge - 0.5)
+    const [i, j, k] = [near(x), near(y), near(z)]
+    for (let corner = 0; corner < 8; corner++) {
+      const cell = this.#slots[this.#slot(i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2))]!
+      if (cell < 0) continue
+      const at = width * cell
+      const other = this.#sums
+      const per = 1 / other[at]!
+      const distance = Math.hypot(other[at + 1]! * per - x, other[at + 2]! * per - y, other[at + 3]! * per - z)
+      if (distance > 0.5 * this.edge) continue
+      const isLike = (c: number) => Math.abs(other[at + c]! * per - sums[c]! / weight) <= difference
+      if (isLike(4) && isLike(5) && isLike(6)) return true
+    }
+    return false
+  }
+
   /** The same points in voxels of another size, as far as their means tell. */
   withEdge(edge: number): VoxelGrid {
     const grid = new VoxelGrid(edge)
-    for (let cell = 0; cell < this.#size; cell++) {
-      const sums = this.sumsOf(cell)
-      const weight = sums[0]!
-      const mean = (i: number) => sums[i]! / weight
-      grid.add(mean(1), mean(2), mean(3), mean(4), mean(5), mean(6), mean(7), mean(8), mean(9), weight)
-    }
+    for (let cell = 0; cell < this.#size; cell++) grid.addSums(this.sumsOf(cell))
     return grid
   }
 

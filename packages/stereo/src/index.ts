@@ -13,9 +13,22 @@ export {
   type Work,
 } from './contract.js'
 export { createStereoOperators } from './create.js'
+export { type DistantOptions, distantPoints } from './distant.js'
 export type { StereoCloud } from './fuse.js'
+export { type MotionOptions, motionMask, temporalMedian } from './motion.js'
 export type { CloudOptions, StereoProgress } from './options.js'
+export { type CloudsOverTime, mergeClouds, type OverTimeOptions, splitOverTime } from './over-time.js'
 export type { Capture, RgbPicture } from './pictures.js'
 export { createPictures, type Grey, greyOf, halve, halveView } from './pyramid.js'
 export { type DepthRange, depthRange, focusDistance } from './range.js'
 export { rankSources, type Source } from './sources.js'
+export { cloudOfTracks, type SparseOptions, sparseCloud } from './sparse/cloud.js'
+export { type Corner, findCorners } from './sparse/corners.js'
+export { type CornerMatch, type CornerView, type MatchOptions, matchCorners } from './sparse/match.js'
+export { joinPairs, type Pair } from './sparse/tracks.js'
+export {
+  type Observation,
+  type TriangulatedPoint,
+  type TriangulationOptions,
+  triangulate,
+} from './sparse/triangulate.js'

@@ -15,6 +15,7 @@ export interface CloudOptions {
   readonly coarsest?: number
   /** Times that the finest level has half the size of the images. 0 uses every pixel. Default 0. */
   readonly skipLevels?: number
+  /** `spacing` is told by the size of the images when left out: 1 up to 600 pixels, 2 up to 1000. */
   readonly patch?: PatchSettings
   readonly consistency?: Partial<ConsistencySettings>
   /** Edge of the voxels of which each gives one point, world units. Default: two pixels at the distance of the scene. */

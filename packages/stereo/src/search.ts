@@ -51,7 +51,8 @@ export function* searchPlanes(input: SearchInput): Generator<void> {
     const mask = levels[level]?.masks[match.reference] ?? null
     using chosen = device.from(choose(mask, width * height, match.sources.length), [height, width], 'chosen sources')
     const planes = level === 0 ? input.planes : device.empty([height, width, 4], 'f32', 'coarse planes')
-    const work: Work = { ...input, pictures, planes, chosen, ...(level === 0 ? {} : { base: 0 }) }
+    const patch = { spacing: spacingFor(width, height), ...input.patch }
+    const work: Work = { ...input, patch, pictures, planes, chosen, ...(level === 0 ? {} : { base: 0 }) }
     const seed = input.seed * 16 + level
     if (coarse) operators.liftPlanes(work, { ...coarse, place: { ...coarse.place, first: 0 } }, search.best + spare)
     else operators.seedPlanes(work, seed, tries)
@@ -82,6 +83,11 @@ function sweepsOf(below: number, levels: number, search: SearchSettings, pixel: 
     randoms: 0,
   })
   return below < levels - 1 ? [sweep(2, 2, 0.4), sweep(1, 1, 0.2)] : [sweep(0, 1, 0.2)]
+}
+
+/** Pixels between samples: patches of about the same part of the picture on all levels, from 5 pixels on. */
+function spacingFor(width: number, height: number): number {
+  return Math.min(16, Math.max(1, Math.round(Math.max(width, height) / 400)))
 }
 
 /** The change of inverse depth that moves the picture in a source by a pixel; the median over the sources. */

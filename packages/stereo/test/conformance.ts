@@ -1,4 +1,12 @@
-import { type ConsistencySettings, createStereoOperators, greyOf, type PatchSettings } from '@clipgstream/stereo'
+import {
+  type ConsistencySettings,
+  createPictures,
+  createStereoOperators,
+  greyOf,
+  halve,
+  halveView,
+  type PatchSettings,
+} from '@clipgstream/stereo'
 import type { ConformanceCase } from '../../../tools/conformance/case.js'
 import { picturesOf, planesNear, shots } from './inputs.js'
 import { consistencyOf, matchCost } from './oracle.js'
@@ -93,24 +101,46 @@ function consistencyCase(size: 'small' | 'full', width: number, height: number):
 function searchCase(width: number, height: number): ConformanceCase {
   return {
     operator: 'stereo.search',
-    name: `${width}x${height}, four sweeps`,
+    name: `${width}x${height}, two levels`,
     size: 'full',
-    tolerance: { rho: { absolute: 0, relative: 0.02, flips: 0.2, flipLimit: 2 } },
+    tolerance: {
+      rho: { absolute: 0, relative: 0.02, flips: 0.2, flipLimit: 2 },
+      cost: { absolute: 0.05, relative: 0, flips: 0.2, flipLimit: 2 },
+    },
     async run(device) {
       const operators = await createStereoOperators(device)
       using _ = device.scope()
       const captures = shots(4, width, height)
-      const pictures = picturesOf(device, captures)
+      const views = captures.map(({ view }) => view)
+      const greys = captures.map(({ image }) => greyOf(image))
+      const common = {
+        match: { reference: 1, sources: [0, 2, 3] },
+        patch: { spacing: 1 },
+        search: { best: 2, nearest: 1, farthest: 0.1 },
+      }
+      const half = createPictures(device, views.map(halveView), greys.map(halve))
+      const place = half.places[1]!
+      const [w, h] = [width >> 1, height >> 1]
+      const coarse = {
+        ...{ ...common, pictures: half, base: 0, planes: device.zeros([h, w, 4]) },
+        chosen: device.from(new Uint32Array(w * h).fill(7), [h, w]),
+      }
+      operators.seedPlanes(coarse, 5, 8)
+      const sweep = (seed: number) => ({
+        seed,
+        far: 4,
+        depthScale: 0.1 / 2 ** seed,
+        slantScale: 0.5 ** seed,
+        randoms: 1,
+      })
+      for (let i = 0; i < 4; i++) operators.sweepPlanes(coarse, sweep(i))
       const planes = device.zeros([4 * width * height, 4])
       const chosen = device.from(new Uint32Array(width * height).fill(7), [height, width])
-      const search = { best: 2, nearest: 1, farthest: 0.1 }
-      const work = { pictures, match: { reference: 1, sources: [0, 2, 3] }, patch: {}, search, planes, chosen }
-      operators.seedPlanes(work, 5, 8)
-      for (let i = 0; i < 4; i++) {
-        operators.sweepPlanes(work, { seed: i, far: 4, depthScale: 0.1 / 2 ** i, slantScale: 0.5 ** i, randoms: 0 })
-      }
+      const fine = { ...common, pictures: createPictures(device, views, greys), planes, chosen }
+      operators.liftPlanes(fine, { planes: coarse.planes, place: { ...place, first: 0 } }, 2)
+      operators.sweepPlanes(fine, { ...sweep(5), far: 0, randoms: 0 })
       const found = await device.read(planes, 4 * width * height, 4 * width * height)
-      return { rho: found.filter((_, i) => i % 4 === 0) }
+      return { rho: found.filter((_, i) => i % 4 === 0), cost: found.filter((_, i) => i % 4 === 3) }
     },
   }
 }
