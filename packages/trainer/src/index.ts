@@ -74,3 +74,4 @@ export {
 export { readManifest } from './stream/manifest.js'
 export { createMemoryRun, type RunFolder } from './stream/run-folder.js'
 export { type TrainOptions, train } from './train.js'
+export type { LiveClip, Watch } from './watch.js'

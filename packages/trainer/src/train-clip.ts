@@ -20,6 +20,7 @@ import { checkpointPath } from './stream/format.js'
 import { refreshManifest } from './stream/manifest.js'
 import type { RunFolder } from './stream/run-folder.js'
 import type { Targets } from './targets.js'
+import { liveClip, type Watch } from './watch.js'
 
 export interface ClipTask {
   operators: TrainingOperators
@@ -36,6 +37,7 @@ export interface ClipTask {
   graphs: StepGraphs | null
   extent: number
   signal: AbortSignal | undefined
+  watch: Watch | undefined
 }
 
 /** Trains one clip and puts it into the run. */
@@ -123,6 +125,11 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
   }
 
   for (let i = first; i < steps; i++) {
+    if (task.watch) {
+      const before = performance.now()
+      await task.watch(liveClip(operators, config, session.model, clip, i))
+      progress.exclude(performance.now() - before)
+    }
     if (signal?.aborted) {
       yield* logged()
       progress.requireFinite(await progress.flush(), lastGood)

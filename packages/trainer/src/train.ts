@@ -15,6 +15,7 @@ import { readRecord, refreshManifest } from './stream/manifest.js'
 import type { RunFolder } from './stream/run-folder.js'
 import { imageBudget, Targets } from './targets.js'
 import { trainClip } from './train-clip.js'
+import type { Watch } from './watch.js'
 
 export interface TrainOptions {
   data: TrainingData
@@ -28,6 +29,8 @@ export interface TrainOptions {
   resume?: boolean
   /** Aborting stops after the running step and leaves a checkpoint. */
   signal?: AbortSignal
+  /** Looks at the model between steps, and may pause them. */
+  watch?: Watch
 }
 
 /**
@@ -67,6 +70,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
       graphs,
       extent,
       signal,
+      watch: options.watch,
     })
     if (outcome === 'aborted') return
     targets.clear()
