@@ -45,6 +45,16 @@ describe.skipIf(!device).each(rankings)('the radix sort, ranking by %s', (rankin
     expect([...(await sorted.keys.read())]).toEqual(expected.map((i) => data[i]))
   })
 
+  it('deals several tiles to a workgroup', async () => {
+    const gpu = here()
+    using _ = gpu.scope()
+    const n = 4 * 4096 + 77
+    const data = words(n, 5)
+    const { sortPairs } = await createWebgpuPrimitives(gpu, { ranking, workgroups: 2 })
+    const sorted = sortPairs(gpu.from(data), gpu.from(Uint32Array.from(data.keys())), 10)
+    expect([...(await sorted.values.read())]).toEqual(order(n, (i) => data[i]! & 1023))
+  })
+
   it('is stable where nearly all keys are equal, also the largest', async () => {
     const gpu = here()
     using _ = gpu.scope()
@@ -113,8 +123,10 @@ describe.skipIf(!device).each(subgroups ? ([[[]], [['subgroups']]] as const) : (
     })
     afterAll(() => gpu.dispose())
 
-    it.each([0, 1, 17, 4096, 9001])('select from %i', async (n) => {
-      const { selectIndices, selectFlagged, exclusiveScan, countNonFinite } = await createWebgpuPrimitives(gpu)
+    it.each([0, 1, 17, 4096, 14_001])('select from %i', async (n) => {
+      const { selectIndices, selectFlagged, exclusiveScan, countNonFinite, sum } = await createWebgpuPrimitives(gpu, {
+        workgroups: 2,
+      })
       const random = createRandom(n)
       const flags = Uint8Array.from({ length: n }, () => (random.integer(3) === 0 ? random.integer(256) : 0))
       const data = words(n, 1)
@@ -128,13 +140,16 @@ describe.skipIf(!device).each(subgroups ? ([[[]], [['subgroups']]] as const) : (
         expect([...(await selected.count.read())]).toEqual([expected.length])
         expect([...(await gpu.read(selected.values, 0, expected.length))]).toEqual(expected.map((i) => data[i]))
         const offsets = await exclusiveScan(gpu.from(data)).read()
-        let sum = 0
+        let before = 0
         for (let i = 0; i < n; i++) {
-          if (offsets[i] !== sum) expect.fail(`offset ${i} is ${offsets[i]}, not ${sum}`)
-          sum = (sum + data[i]!) >>> 0
+          if (offsets[i] !== before) expect.fail(`offset ${i} is ${offsets[i]}, not ${before}`)
+          before = (before + data[i]!) >>> 0
         }
-        expect(offsets[n]).toBe(sum)
+        expect(offsets[n]).toBe(before)
         const bad = gpu.from(Float32Array.from({ length: n }, (_, i) => (i % 5 === 2 ? Number.NaN : i)))
+        expect((await sum(gpu.from(Float32Array.from({ length: n }, (_, i) => i))).read())[0]).toBe(
+          Math.fround((n * Math.max(0, n - 1)) / 2),
+        )
         expect((await countNonFinite([bad, bad]).read())[0]).toBe(2 * Math.floor((n + 2) / 5))
       }
       expect(gpu.bytesInUse).toBe(0)

@@ -62,26 +62,40 @@ fn run(@builtin(local_invocation_index) i: u32) {
       await problem('fn a() {\n  let x = 1u + 1.5f;\n}\n@compute @workgroup_size(1) fn run() {}'),
     ).toMatchInlineSnapshot(`"bad.wgsl:2: no matching overload for 'operator + (u32, f32)'"`)
     expect(await problem('//#include "none.wgsl"')).toMatchInlineSnapshot(`"bad.wgsl:1: there is no "none.wgsl""`)
-    expect(await problem('//#if WAVES\n//#endif')).toMatchInlineSnapshot(`"bad.wgsl:1: WAVES is not one of SUBGROUPS, F16"`)
+    expect(await problem('//#if WAVES\n//#endif')).toMatchInlineSnapshot(
+      `"bad.wgsl:1: WAVES is not one of SUBGROUPS, F16"`,
+    )
     expect(await problem('//#if F16\nfn a() {}')).toMatchInlineSnapshot(`"bad.wgsl: //#if without //#endif"`)
     expect(await problem('//#else')).toMatchInlineSnapshot(`"bad.wgsl:1: there is no //#if before"`)
-    expect(await problem('//#repeat i')).toMatchInlineSnapshot(`"bad.wgsl:1: //#repeat takes a name, a number and a flag, and no other within"`)
+    expect(await problem('//#repeat i')).toMatchInlineSnapshot(
+      `"bad.wgsl:1: //#repeat takes a name, a number and a flag, and no other within"`,
+    )
     expect(await problem('/* /* */')).toMatchInlineSnapshot(`"a comment is not closed"`)
-    expect(await problem('@compute @workgroup_size(512) fn run() {}')).toMatchInlineSnapshot(`"run: Entry-point uses workgroup_size(512, 1, 1) that exceeds the maximum allowed (256, 256, 64)."`)
+    expect(await problem('@compute @workgroup_size(512) fn run() {}')).toMatchInlineSnapshot(
+      `"run: Entry-point uses workgroup_size(512, 1, 1) that exceeds the maximum allowed (256, 256, 64)."`,
+    )
   })
 
   it('refuses what is not portable', async () => {
     const bindings = Array.from({ length: 9 }, (_, i) => `@group(0) @binding(${i + 1}) var<storage> b${i}: array<u32>;`)
     const uses = bindings.map((_, i) => `b${i}[0]`).join(' + ')
     const entry = (body: string) => `@compute @workgroup_size(1) fn run() { let x = ${body}; }`
-    expect(await problem(`${bindings.join('\n')}\n${entry(uses)}`)).toMatchInlineSnapshot(`"run: 9 storage bindings, at most 8 are portable (b0, b1, b2, b3, b4, b5, b6, b7, b8)"`)
+    expect(await problem(`${bindings.join('\n')}\n${entry(uses)}`)).toMatchInlineSnapshot(
+      `"run: 9 storage bindings, at most 8 are portable (b0, b1, b2, b3, b4, b5, b6, b7, b8)"`,
+    )
     const two = (a: string, b: string) =>
       problem(
         `struct S { x: u32 }\n${a} var<uniform> first: S;\n${b} var<uniform> second: S;\n${entry('first.x + second.x')}`,
       )
-    expect(await two('@group(0) @binding(0)', '@group(0) @binding(9)')).toMatchInlineSnapshot(`"run: more than one uniform (first, second)"`)
-    expect(await two('@group(0) @binding(0)', '@group(0) @binding(0)')).toMatchInlineSnapshot(`"run: first and second have the same @binding(0)"`)
-    expect(await two('@group(0) @binding(0)', '@group(1) @binding(0)')).toMatchInlineSnapshot(`"run: second must be in @group(0)"`)
+    expect(await two('@group(0) @binding(0)', '@group(0) @binding(9)')).toMatchInlineSnapshot(
+      `"run: more than one uniform (first, second)"`,
+    )
+    expect(await two('@group(0) @binding(0)', '@group(0) @binding(0)')).toMatchInlineSnapshot(
+      `"run: first and second have the same @binding(0)"`,
+    )
+    expect(await two('@group(0) @binding(0)', '@group(1) @binding(0)')).toMatchInlineSnapshot(
+      `"run: second must be in @group(0)"`,
+    )
   })
 })
 

@@ -8,8 +8,8 @@ import { bestRanking, createSort, type Ranking } from './sort.js'
 
 /** Elements of a tile. */
 const tile = 4096
-/** Workgroups that tiles are dealt to. */
-const mostRanges = 1024
+/** Enough workgroups to fill a GPU; more would make tables of them longer than it is worth. */
+const usualRanges = 1024
 
 export interface WebgpuSortRange extends Omit<SortRange, 'count'> {
   /** Only the first `count` elements are sorted (all); a tensor // [1] when only the device knows it. */
@@ -22,6 +22,8 @@ export type WebgpuPrimitives = GpuPrimitives<WebgpuSortRange>
 export interface WebgpuPrimitivesOptions {
   /** How the radix sort ranks; what suits the adapter when left out. */
   ranking?: Ranking
+  /** Workgroups that tiles are dealt to, at most 1024 (the default). */
+  workgroups?: number
 }
 
 export async function createWebgpuPrimitives(
@@ -31,6 +33,13 @@ export async function createWebgpuPrimitives(
   if (!(device instanceof WebgpuDevice))
     throw new DeviceUnavailableError(device.kind, 'the primitives were given another device', 'Pass a webgpu device')
   const module = await device.load(new URL('../../dist/kernels/primitives.wgsl.json', import.meta.url))
+  const mostRanges = options.workgroups ?? usualRanges
+  if (!(Number.isInteger(mostRanges) && mostRanges > 0 && mostRanges <= usualRanges)) {
+    const expected = `an integer in [1, ${usualRanges}]`
+    throw new ArgumentError('createWebgpuPrimitives', 'workgroups', mostRanges, expected)
+  }
+  /** At least one, so that results of nothing are written too. */
+  const rangesOf = (length: number) => Math.max(1, Math.min(mostRanges, Math.ceil(length / tile)))
   const sumRanges = module.kernel('sumRanges')
   const sumPartials = module.kernel('sumPartials')
   const countNonFinite = module.kernel('countNonFinite')
@@ -38,7 +47,7 @@ export async function createWebgpuPrimitives(
   const scanWords = module.kernel('scanWords')
   const reduceFlags = module.kernel('reduceFlags')
   const selectFlags = module.kernel('selectFlags')
-  const sortInto = await createSort(device, options.ranking ?? bestRanking(device))
+  const sortInto = await createSort(device, options.ranking ?? bestRanking(device), mostRanges)
 
   /** Checks a tensor of any shape. */
   const checkAny = (operator: string, name: string, tensor: Tensor, dtype: DType = 'u32') => {
@@ -153,9 +162,4 @@ export async function createWebgpuPrimitives(
       return { values, count: select(flags, input, values) }
     },
   }
-}
-
-/** At least one, so that results of nothing are written too. */
-function rangesOf(length: number): number {
-  return Math.max(1, Math.min(mostRanges, Math.ceil(length / tile)))
 }

@@ -7,8 +7,6 @@ export type Ranking = 'subgroups' | 'masks'
 
 /** Elements of a tile. */
 const tile = 4096
-/** Workgroups that tiles are dealt to; more would make the table of digits longer than it is worth. */
-const mostRanges = 1024
 /** So many are added up by one workgroup. */
 const fewRanges = 8
 /** Counters of a workgroup: 8 KiB. */
@@ -33,7 +31,11 @@ export function bestRanking({ subgroupLanes }: WebgpuDevice): Ranking {
 }
 
 /** The radix sort of kernels/sort.wgsl. */
-export async function createSort(device: WebgpuDevice, ranking: Ranking): Promise<(plan: SortPlan) => void> {
+export async function createSort(
+  device: WebgpuDevice,
+  ranking: Ranking,
+  mostRanges: number,
+): Promise<(plan: SortPlan) => void> {
   const url = new URL('../../dist/kernels/sort.wgsl.json', import.meta.url)
   const module = await device.load(url, ranking === 'subgroups' ? [] : ['subgroups'])
   const leastLanes = module.flags.includes('SUBGROUPS') ? (device.subgroupLanes?.least ?? 4) : 32
