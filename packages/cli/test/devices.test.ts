@@ -10,7 +10,13 @@ const bin = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-devices-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const settings = ['grid.levels=4', 'grid.log2TableSize=8', 'checkpointing.logEvery=2', 'checkpointing.every=null']
+const settings = [
+  'grid.levels=4',
+  'grid.log2TableSize=8',
+  'checkpointing.logEvery=2',
+  'checkpointing.every=null',
+  'decoders.gaussiansPerAnchor=1',
+]
 const small = ['--preset', 'mini', '--downsample', '8', '--clip-size', '7', '--allow-gaps', '--threads', '1'].concat(
   settings.flatMap((setting) => ['--set', setting]),
 )
@@ -64,7 +70,7 @@ describe('train --devices', () => {
   })
 
   it('Ctrl-C leaves every clip resumable, to what one process trains', async () => {
-    const few = ['--iterations', '30']
+    const few = ['--iterations', '20']
     const running = (events: Outcome['events']) =>
       [1, 2].every((clip) => events.some((event) => event.type === 'step' && event.clip === clip))
     const stopped = await clipgstream([join(folder, 'two'), ...few, '--devices', 'wasm,wasm'], 'SIGINT', running)

@@ -42,6 +42,7 @@ function tiny(over: PartialConfig = {}): Config {
     preset: 'mini',
     file: {
       grid: { levels: 4, log2TableSize: 8 },
+      decoders: { gaussiansPerAnchor: 1 },
       clips: { size: 7 },
       sampling: { downsample: 8 },
       optimizer: { iterations: 12 },
