@@ -21,6 +21,8 @@ const left = [
 /** Nothing reads these at run time. */
 const deadFile = /\.(map|md|markdown|d\.[cm]?ts|tsbuildinfo|hh|cc|h)$/
 const deadFolder = /^(docs?|tests?|examples?|vendor|\.github)$/
+/** Binaries of other platforms than the GPU machine's. */
+const otherPlatform = /^(darwin|win32|linux-arm64)/
 
 /** @type {Set<string>} */
 const files = new Set()
@@ -37,7 +39,8 @@ function add(path, top = true) {
     return
   }
   for (const name of readdirSync(path))
-    if (name !== 'node_modules' && !(top && deadFolder.test(name))) add(join(path, name), false)
+    if (name !== 'node_modules' && !(top && deadFolder.test(name)) && !otherPlatform.test(name))
+      add(join(path, name), false)
 }
 
 /**
