@@ -13,7 +13,14 @@ export {
   ShapeError,
   WrongDeviceError,
 } from './errors.js'
-export { createPrimitives, type Primitives, type SortedPairs } from './primitives.js'
+export {
+  createPrimitives,
+  type GpuPrimitives,
+  type Primitives,
+  type SortedPairs,
+  type SortedWidePairs,
+  type SortRange,
+} from './primitives.js'
 export { createRandom, type Random } from './random.js'
 export {
   chooseDevice,
