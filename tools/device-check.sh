@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is checked on a GPU: tests, conformance, memory and race checks, benchmarks.
 #
-#   bash tools/device-check.sh [tests|conformance|memcheck|racecheck|bench ...]
+#   bash tools/device-check.sh [tests|conformance|webgpu|memcheck|racecheck|bench ...]
 #
 # Runs in a built checkout (or what tools/pack-device.sh packed), uses Node of PATH or .device/node, and writes logs and
 # figures to $OUT (out/device). CONFORMANCE and BENCH choose operators and benchmarks by the start of their name. Ends
@@ -16,7 +16,7 @@ PATH="$PATH:/usr/local/cuda/bin"
 CLIPGSTREAM_COMMIT=$(cat .device/commit 2>/dev/null || git rev-parse --short HEAD 2>/dev/null || echo unknown)
 export CLIPGSTREAM_COMMIT
 steps=("$@")
-[ ${#steps[@]} -eq 0 ] && steps=(tests conformance memcheck racecheck bench)
+[ ${#steps[@]} -eq 0 ] && steps=(tests conformance webgpu memcheck racecheck bench)
 summary="$out/summary.txt"
 failed=0
 
@@ -63,6 +63,15 @@ for name in "${steps[@]}"; do
       grep -q 'skipped: device cuda' "$out/tests.log" && { say 'tests: FAILED, there is no usable GPU'; failed=1; }
       ;;
     conformance) step conformance 300 "${conformance[@]}" --json "$out/conformance.json" ;;
+    webgpu)
+      # Tests and conformance on the GPU through Vulkan; they fail where that does not work.
+      through=(env CLIPGSTREAM_WEBGPU_ADAPTER=hardware CLIPGSTREAM_REQUIRE_WEBGPU=1)
+      files=(packages/*/test/*webgpu*.test.ts packages/tensor/test/primitives.test.ts)
+      step webgpu-tests 300 "${through[@]}" node node_modules/vitest/vitest.mjs run --no-file-parallelism "${files[@]}"
+      against=(node --import tsx tools/conformance/run.ts --device webgpu --allow-missing)
+      [ -n "${CONFORMANCE:-}" ] && against+=(--operator "$CONFORMANCE")
+      step webgpu-conformance 300 "${against[@]}" --json "$out/conformance-webgpu.json"
+      ;;
     memcheck) sanitize memcheck --leak-check no --report-api-errors no ;;
     racecheck) sanitize racecheck --racecheck-report all ;;
     bench)

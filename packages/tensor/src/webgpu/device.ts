@@ -300,7 +300,8 @@ export class WebgpuDevice implements Device {
     this.#commands.endPass()
     const stamps = await stopwatch.read().catch((error: unknown) => this.#fail('time', error))
     await this.#faults.settle()
-    return Number((stamps[2] ?? 0n) - (stamps[1] ?? 0n)) / 1e6
+    // Ends, because a pass may begin before what is ahead of it has ended.
+    return Number((stamps[3] ?? 0n) - (stamps[1] ?? 0n)) / 1e6
   }
 
   /** GPU time of every kernel that `work` launches. */

@@ -61,16 +61,22 @@ export class Stopwatch {
   }
 }
 
-/** Sums the times of passes by kernel, slowest first. */
+/**
+ * Sums the times of passes by kernel, slowest first. A pass may begin before the one ahead of it has ended; the time in
+ * which both run is counted once.
+ */
 export function timesByKernel(
   launches: readonly { kernel: string; at: number }[],
   stamps: BigUint64Array,
 ): KernelTime[] {
   const times = new Map<string, KernelTime>()
+  let ended = 0n
   for (const { kernel, at } of launches) {
+    const [begin, end] = [stamps[at] ?? 0n, stamps[at + 1] ?? 0n]
     const time = times.get(kernel) ?? { kernel, launches: 0, milliseconds: 0 }
     time.launches++
-    time.milliseconds += Number((stamps[at + 1] ?? 0n) - (stamps[at] ?? 0n)) / 1e6
+    if (end > ended) time.milliseconds += Number(end - (begin > ended ? begin : ended)) / 1e6
+    if (end > ended) ended = end
     times.set(kernel, time)
   }
   return [...times.values()].sort((a, b) => b.milliseconds - a.milliseconds)
