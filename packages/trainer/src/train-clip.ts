@@ -125,11 +125,7 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
   }
 
   for (let i = first; i < steps; i++) {
-    if (task.watch) {
-      const before = performance.now()
-      await task.watch(liveClip(operators, config, session.model, clip, i))
-      progress.exclude(performance.now() - before)
-    }
+    await task.watch?.(liveClip(operators, config, session.model, clip, i))
     if (signal?.aborted) {
       yield* logged()
       progress.requireFinite(await progress.flush(), lastGood)

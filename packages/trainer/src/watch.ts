@@ -17,7 +17,7 @@ export interface LiveClip {
 
 /**
  * Called before every step and waited for: a display looks at the model here, and training pauses for as long as it likes.
- * Nothing that is rendered changes what is learned.
+ * Nothing that is rendered changes what is learned. The time that it takes counts in the `rate` of `step` events.
  */
 export type Watch = (live: LiveClip) => void | Promise<void>
 
