@@ -89,7 +89,7 @@ export {
   writeSafetensors,
 } from './tensors/safetensors.js'
 export { readTorchState } from './tensors/torch.js'
-export { blobSource, browserFolder, type DirectoryHandle, type FileHandle } from './vfs/browser.js'
+export { blobSource, browserFolder, type DirectoryHandle, type FileHandle, type FolderEntry } from './vfs/browser.js'
 export { createManifest, type FetchOptions, fetchFolder, type Manifest } from './vfs/fetch.js'
 export { memoryFolder } from './vfs/memory.js'
 export { baseName, compareNatural, extension, joinPath, normalizePath, stem } from './vfs/path.js'

@@ -6,7 +6,13 @@ import { type ByteSource, treeVfs, type Vfs } from './vfs.js'
 export interface DirectoryHandle {
   readonly kind: 'directory'
   readonly name: string
-  values(): AsyncIterable<DirectoryHandle | FileHandle>
+  values(): AsyncIterable<FolderEntry>
+}
+
+/** What a directory has in it; the browser's own types do not tell files from directories either. */
+export interface FolderEntry {
+  readonly kind: 'directory' | 'file'
+  readonly name: string
 }
 
 export interface FileHandle {
@@ -44,10 +50,13 @@ async function addFolder(folder: DirectoryHandle, path: string, files: Map<strin
   if (path.split('/').length > deepest) throw new IoError(`${path}: folders nest deeper than ${deepest}`)
   for await (const entry of folder.values()) {
     const inside = joinPath(path, entry.name)
-    if (entry.kind === 'directory') await addFolder(entry, inside, files)
-    else files.set(inside, blobSource(await entry.getFile(), inside))
+    if (isDirectory(entry)) await addFolder(entry, inside, files)
+    else if (isFile(entry)) files.set(inside, blobSource(await entry.getFile(), inside))
   }
 }
+
+const isDirectory = (entry: FolderEntry): entry is DirectoryHandle => entry.kind === 'directory'
+const isFile = (entry: FolderEntry): entry is FileHandle => entry.kind === 'file'
 
 /** A `Blob` or `File` as a {@link ByteSource}. */
 export function blobSource(blob: Blob, name: string): ByteSource {
