@@ -275,7 +275,8 @@ describe.each(devices)('anchors on $kind', ({ kind, device }) => {
       expect(values.subarray(6).every(Number.isNaN)).toBe(true)
       expect((await count.read())[0]).toBe(2)
       if (kind === 'wasm') return
-      const beyond = { ...visible, count: device.from(new Uint32Array([4_000_000_000])) }
+      const everyAnchor = device.from(Uint32Array.from({ length: n }, (_, i) => i))
+      const beyond = { indices: everyAnchor, count: device.from(new Uint32Array([4_000_000_000])) }
       expect((await operators.assemble(t.anchors, beyond, t.decoded).count.read())[0]).toBe(n)
     })
   })

@@ -75,12 +75,11 @@ fn addRow(rows: ptr<function, ColumnSums>, x: vec4f) -> vec4f {
   return complete;
 }
 
-/// Byte i of `bytes` over 255, correctly rounded: 256 q and the differences are exact.
+/// Byte i of `bytes` over 255 = b / 256 + b / 65280, correctly rounded for all bytes, with and without fused operations:
+/// the first product is exact.
 fn unitAt(i: u32) -> f32 {
-  const per255 = 1.0 / 255.0;
   let b = f32(byteOf(bytes[i >> 2u], i));
-  let q = b * per255;
-  return q + ((b - 256.0 * q) + q) * per255;
+  return b * (1.0 / 256.0) + b * (1.0 / 65280.0);
 }
 
 /// What a workgroup works on.
