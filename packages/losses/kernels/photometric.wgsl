@@ -75,11 +75,10 @@ fn addRow(rows: ptr<function, ColumnSums>, x: vec4f) -> vec4f {
   return complete;
 }
 
-/// Byte i of `bytes` over 255 = b / 256 + b / 65280, correctly rounded for all bytes, with and without fused operations:
-/// the first product is exact.
+/// Byte i of `bytes` over 255, correctly rounded for all bytes: in base 256 it is the byte repeated for ever, and the
+/// conversion of four of them rounds once. Compilers rearrange sums of float products, but not this.
 fn unitAt(i: u32) -> f32 {
-  let b = f32(byteOf(bytes[i >> 2u], i));
-  return b * (1.0 / 256.0) + b * (1.0 / 65280.0);
+  return f32(byteOf(bytes[i >> 2u], i) * 0x01010101u) * 0x1p-32;
 }
 
 /// What a workgroup works on.
