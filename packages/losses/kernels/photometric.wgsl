@@ -75,10 +75,14 @@ fn addRow(rows: ptr<function, ColumnSums>, x: vec4f) -> vec4f {
   return complete;
 }
 
-/// Byte i of `bytes` over 255, correctly rounded for all bytes: in base 256 it is the byte repeated for ever, and the
-/// conversion of four of them rounds once. Compilers rearrange sums of float products, but not this.
+/// Byte i of `bytes` over 255, correctly rounded: in base 256 it is the byte repeated for ever. Four of them, moved to the
+/// top of a word, are rounded once by the conversion; the last bit stands for all that follow. Compilers rearrange sums of
+/// float products, but not this.
 fn unitAt(i: u32) -> f32 {
-  return f32(byteOf(bytes[i >> 2u], i) * 0x01010101u) * 0x1p-32;
+  let repeated = byteOf(bytes[i >> 2u], i) * 0x01010101u;
+  if (repeated == 0u) { return 0.0; }
+  let zeros = countLeadingZeros(repeated);
+  return f32((repeated << zeros) | 1u) * bitcast<f32>((127u - 32u - zeros) << 23u);
 }
 
 /// What a workgroup works on.
