@@ -13,7 +13,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openCheck } from './wgsl-check.mjs'
-import { reflect, WgslError } from './wgsl-reflect.mjs'
+import { reflect } from './wgsl-reflect.mjs'
+import { WgslError } from './wgsl-tokens.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** @type {Readonly<Record<string, string>>} */

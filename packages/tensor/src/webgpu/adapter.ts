@@ -77,3 +77,16 @@ function isSoftware({ isFallbackAdapter, architecture, device, description }: GP
 function matches({ vendor, architecture, device, description }: GPUAdapterInfo, wanted: string): boolean {
   return `${vendor} ${architecture} ${device} ${description}`.toLowerCase().includes(wanted.toLowerCase())
 }
+
+/** For people: what an adapter has. */
+export function detailsOf({ gpu, features, subgroupLanes }: OpenedAdapter): string {
+  const { maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = gpu.limits
+  const lanes = subgroupLanes ? ` of ${[...new Set(Object.values(subgroupLanes))].join(' to ')}` : ''
+  return [
+    features.has('subgroups') ? `subgroups${lanes}` : 'no subgroups',
+    features.has('shader-f16') ? 'f16' : 'no f16',
+    features.has('timestamp-query') ? 'time stamps' : 'no time stamps',
+    `tensors up to ${Math.round(maxStorageBufferBindingSize / 2 ** 20)} MiB`,
+    `${maxComputeWorkgroupStorageSize >> 10} KiB of workgroup memory`,
+  ].join(', ')
+}

@@ -3,7 +3,7 @@ import { checkCopy, checkExtents, checkRange, dtypeOf } from '../check.js'
 import { type ArrayOf, arrayClass, bytesPerElement, type DType, type Shape, sizeOf, toF16 } from '../dtype.js'
 import { ArgumentError, DisposedError, DTypeError, ShapeError, WrongDeviceError } from '../errors.js'
 import type { Device, DTypeOf, Scope, Tensor } from '../tensor.js'
-import type { OpenedAdapter, WebgpuFeature } from './adapter.js'
+import { detailsOf, type OpenedAdapter, type WebgpuFeature } from './adapter.js'
 import { Commands } from './commands.js'
 import { Faults } from './faults.js'
 import type { Bindings, Settings, WebgpuKernel } from './kernel.js'
@@ -101,17 +101,7 @@ export class WebgpuDevice implements Device {
 
   /** For people: what the adapter has. */
   get details(): string {
-    const { maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = this.limits
-    const lanes = this.subgroupLanes
-    return [
-      this.features.has('subgroups')
-        ? `subgroups${lanes ? ` of ${[...new Set(Object.values(lanes))].join(' to ')}` : ''}`
-        : 'no subgroups',
-      this.features.has('shader-f16') ? 'f16' : 'no f16',
-      this.features.has('timestamp-query') ? 'time stamps' : 'no time stamps',
-      `tensors up to ${Math.round(maxStorageBufferBindingSize / 2 ** 20)} MiB`,
-      `${maxComputeWorkgroupStorageSize >> 10} KiB of workgroup memory`,
-    ].join(', ')
+    return detailsOf(this.#opened)
   }
 
   /** Lanes that a subgroup may have, where the adapter has subgroups and says so. */
