@@ -47,10 +47,13 @@ export function createProgram(version: string): Command {
   )
 
   example(
-    addDataFlags(program.command('inspect').argument('<dataset>', 'folder of a dataset'))
-      .description('what a dataset has, and what is wrong with it')
+    addDataFlags(program.command('inspect').argument('<dataset>', 'folder of a dataset or of another capture'))
+      .description('what a dataset has, and what is wrong with it: look here before training')
+      .option('--report <folder>', 'look at every image and the clouds, and write pages and pictures into this folder')
+      .option('--quick', 'with --report: only what can be told without reading images and clouds')
       .action(run(async () => (await import('./commands/inspect.js')).inspect)),
     'inspect samples/court-mini',
+    'inspect samples/court-mini --report reports/court     # then open reports/court/report.html',
     '--json inspect samples/court-mini',
   )
 

@@ -1,0 +1,117 @@
+import { IoError, type PointCloud } from '@clipgstream/io'
+import type { Terminal } from '../terminal.js'
+import { cloudFindings } from './cloud-findings.js'
+import { type ClipCheck, type ClipScene, checkClip } from './clouds.js'
+import type { Finding } from './finding.js'
+import { compareTimes } from './motion.js'
+import { exposureFindings, type Portrait, portraits, sharpnessFindings } from './portraits.js'
+import { mean } from './statistics.js'
+import type { Subject } from './subject.js'
+import type { Lag } from './sync.js'
+import { timeFindings } from './time-findings.js'
+import { type Watched, watch } from './watch.js'
+
+/** Everything that was measured. */
+export interface Checks {
+  readonly watched: Watched | null
+  readonly portraits: readonly Portrait[]
+  readonly clips: readonly ClipCheck[]
+  readonly lags: readonly (Lag | null)[]
+  readonly findings: readonly Finding[]
+  readonly unchecked: readonly string[]
+}
+
+const mostClips = 6
+
+/** Looks at every image and at the clouds of up to six clips. `drawn` gets each clip while its points are there. */
+export async function checkSubject(
+  subject: Subject,
+  terminal: Terminal,
+  drawn: (scene: ClipScene) => Promise<void>,
+): Promise<Checks> {
+  const { cameras, first, end, clips } = subject
+  const unchecked = [...subject.unchecked]
+  const findings: Finding[] = []
+  const hasImages = cameras.some(({ path }) => frames(first, end).some((frame) => path(frame) !== null))
+  const found = hasImages ? await portraitsOf(subject, terminal) : []
+  const watched = hasImages ? await watchAll(subject, terminal) : null
+  const clipChecks: ClipCheck[] = []
+  let reference: PointCloud | null = null
+  const chosen = evenly(
+    clips.filter(({ cloud }) => cloud !== null),
+    mostClips,
+  )
+  if (chosen.length < clips.length && clips.length > mostClips)
+    unchecked.push(`clouds of ${clips.length - chosen.length} of ${clips.length} clips: ${chosen.length} were compared`)
+  const progress = terminal.progress('clouds', chosen.length * cameras.length)
+  let done = 0
+  for (const clip of chosen) {
+    const cloud = await readCloud(clip.cloud, findings)
+    if (!cloud || cloud.count === 0) continue
+    reference ??= cloud
+    if (!cloud.colors) unchecked.push(`colours of the points of clip ${clip.index}: its cloud has none`)
+    const scene = await checkClip(subject, clip, cloud, (name) => progress.update(++done, name))
+    clipChecks.push(scene.check)
+    await drawn(scene)
+  }
+  progress.stop()
+  const lags = watched && reference && !subject.moving ? compareTimes(subject, watched.greys, reference) : []
+  if (!subject.moving && lags.every((lag) => lag === null))
+    unchecked.push('whether cameras are synchronised: it takes calibrated cameras, a cloud, ten frames and motion')
+  if (watched) {
+    findings.push(...timeFindings(subject, watched, lags))
+    if (clipChecks.length === 0) {
+      const levels = watched.notes.map((own) => {
+        const there = own.flatMap((note) => (note ? [note.brightness] : []))
+        return there.length > 0 ? mean(there) : null
+      })
+      findings.push(...exposureFindings(subject, levels))
+    }
+  }
+  findings.push(...cloudFindings(subject, clipChecks), ...sharpnessFindings(subject, found))
+  return { watched, portraits: found, clips: clipChecks, lags, findings, unchecked }
+}
+
+async function portraitsOf(subject: Subject, terminal: Terminal): Promise<Portrait[]> {
+  const progress = terminal.progress('sheets', subject.cameras.length)
+  let done = 0
+  const found = await portraits(subject, (name) => progress.update(++done, name))
+  progress.stop()
+  return found
+}
+
+async function watchAll(subject: Subject, terminal: Terminal): Promise<Watched> {
+  const { cameras, first, end } = subject
+  const progress = terminal.progress('images', cameras.length * (end - first))
+  const watched = await watch(subject, (done, note) => progress.update(done, note))
+  progress.stop()
+  return watched
+}
+
+async function readCloud(read: (() => Promise<PointCloud>) | null, findings: Finding[]): Promise<PointCloud | null> {
+  try {
+    return (await read?.()) ?? null
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error
+    const what = 'a cloud cannot be read'
+    findings.push({
+      severity: 'stop',
+      check: 'clouds',
+      what,
+      where: '',
+      figure: error.message,
+      remedy: 'make it again',
+    })
+    return null
+  }
+}
+
+function frames(first: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i)
+}
+
+/** The first, the last and others evenly between. */
+function evenly<T>(items: readonly T[], most: number): T[] {
+  if (items.length <= most) return [...items]
+  return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))]!)
+}
