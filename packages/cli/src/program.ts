@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { addDataFlags } from './data.js'
 import { addExportFlags } from './export-options.js'
 import { collect, parseCount, parseDevice, parseDevices, parseIndices, parseSeed, parseSize } from './options.js'
+import { addProcessFlags } from './process-options.js'
 import { createTerminal, type Terminal } from './terminal.js'
 
 interface GlobalFlags {
@@ -44,6 +45,24 @@ export function createProgram(version: string): Command {
       .description('what this machine offers, what is missing and how to get it')
       .action(run(async () => (await import('./commands/doctor.js')).doctor)),
     'doctor',
+  )
+
+  example(
+    addProcessFlags(
+      program
+        .command('process')
+        .argument('<source>', 'folder of videos, image folders or another project’s recordings')
+        .argument('<dataset>', 'folder to make the dataset in'),
+    )
+      .description(
+        'make a dataset: frames, cameras, undistorted images, clouds; run again, it goes on where it stopped',
+      )
+      .addOption(device())
+      .addOption(threads())
+      .action(run(async () => (await import('./commands/process.js')).processCommand)),
+    'process recordings/ data/scene                    # with a calibration beside the videos',
+    'process recordings/ data/scene --calibrate colmap --frames 0-99',
+    'process recordings/ data/scene --force clouds --clouds sparse',
   )
 
   example(

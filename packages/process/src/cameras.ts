@@ -1,0 +1,134 @@
+import { readFile, rm } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import type { Camera } from '@clipgstream/camera'
+import { OptionError, writePointCloud } from '@clipgstream/io'
+import { calibrate, placeImage } from './colmap/calibrate.js'
+import { ProcessError } from './errors.js'
+import type { Pictures } from './pictures.js'
+import type { Source } from './source.js'
+import { runStep, type Workspace, workFolder } from './steps/step.js'
+import type { FramePlan } from './timing/plan.js'
+import type { ProcessOptions } from './types.js'
+
+/** A camera with its lens and where it stands. */
+export interface Calibrated {
+  readonly name: string
+  readonly camera: Camera
+  /** Twelve numbers, [R | t] in row-major order. */
+  readonly worldToCamera: readonly number[]
+}
+
+export const camerasPath = `${workFolder}/cameras-solved.json`
+/** Points that COLMAP triangulated; empty when the calibration was given. */
+export const sparsePath = `${workFolder}/sparse.ply`
+
+/** Step 2: the cameras, as given or by COLMAP from images of one moment or a few. */
+export async function solveCameras(
+  workspace: Workspace,
+  source: Source,
+  previous: string,
+  plan: FramePlan,
+  pictures: Pictures,
+  options: ProcessOptions,
+): Promise<{ id: string; cameras: readonly Calibrated[] }> {
+  const given = source.capture.cameras.flatMap(({ name, calibration }) =>
+    calibration ? [{ name, camera: calibration.camera, worldToCamera: calibration.worldToCamera }] : [],
+  )
+  const names = source.capture.cameras.map(({ name }) => name)
+  const compute = options.calibrate === 'colmap'
+  if (!compute && given.length < names.length) {
+    const without = names.filter((name) => !given.some((camera) => camera.name === name))
+    throw new ProcessError(
+      `${without.length === names.length ? 'the cameras have' : `${without.join(', ')} have`} no calibration; compute it with --calibrate colmap, ` +
+        'or put one beside the recordings (a COLMAP model, transforms.json, intri.yml and extri.yml, *.qca.txt, Calib*.toml)',
+    )
+  }
+  const moments = compute ? momentsOf(plan, options) : []
+  const { program: _, ...colmap } = options.colmap ?? {}
+  const id = await runStep(workspace, {
+    name: 'cameras',
+    inputs: compute
+      ? { previous, colmap, moments, pictures: moments.map((m) => names.map((n) => pictures.image(n, m))) }
+      : { given },
+    outputs: [camerasPath, sparsePath],
+    clear: () => rm(join(workspace.folder, workFolder, 'colmap'), { recursive: true, force: true }),
+    async work() {
+      if (!compute) return writeCameras(workspace, given, new Float32Array(0), null)
+      await solve(workspace, names, moments, pictures, options)
+    },
+  })
+  return { id, cameras: await readCameras(workspace.folder) }
+}
+
+async function solve(
+  workspace: Workspace,
+  names: readonly string[],
+  moments: readonly number[],
+  pictures: Pictures,
+  options: ProcessOptions,
+): Promise<void> {
+  const folder = join(workspace.folder, workFolder, 'colmap')
+  const images = new Map<string, string[]>()
+  for (const name of names) {
+    for (const moment of moments) {
+      const path = pictures.image(name, moment)
+      if (path === null) continue
+      const file = moments.length > 1 ? `${name}/${moment}${extname(path)}` : `${name}${extname(path)}`
+      await placeImage(path, join(folder, 'images', file))
+      images.set(name, [...(images.get(name) ?? []), file])
+    }
+  }
+  const step = 'cameras' as const
+  const solution = await calibrate({
+    ...options.colmap,
+    folder,
+    images,
+    onLine: (line) => workspace.report({ type: 'output', step, text: line }),
+    onStage: (note, done, total) => workspace.report({ type: 'progress', step, done, total, note }),
+    ...(workspace.signal && { signal: workspace.signal }),
+  })
+  workspace.report({
+    type: 'note',
+    message: `COLMAP ${solution.version} placed ${solution.cameras.length} of ${names.length} cameras; ${solution.points.length / 3} points, mean reprojection error ${solution.meanError.toFixed(2)} px`,
+  })
+  await writeCameras(workspace, solution.cameras, solution.points, solution.colors)
+}
+
+/** Frames whose images COLMAP gets: the first, and others spread over the sequence. */
+function momentsOf(plan: FramePlan, { colmapFrames = 1 }: ProcessOptions): number[] {
+  if (!(Number.isInteger(colmapFrames) && colmapFrames >= 1))
+    throw new OptionError('colmapFrames', colmapFrames, 'a whole number above 0')
+  const count = Math.min(colmapFrames, plan.count)
+  return Array.from({ length: count }, (_, i) => Math.floor((i * plan.count) / count))
+}
+
+async function writeCameras(
+  workspace: Workspace,
+  cameras: readonly Calibrated[],
+  positions: Float32Array,
+  colors: Uint8Array | null,
+): Promise<void> {
+  await workspace.write(sparsePath, writePointCloud({ positions, ...(colors && { colors }) }))
+  await workspace.write(camerasPath, `${JSON.stringify(cameras, null, 1)}\n`)
+}
+
+async function readCameras(folder: string): Promise<Calibrated[]> {
+  const value: unknown = JSON.parse(await readFile(join(folder, camerasPath), 'utf8'))
+  if (!Array.isArray(value) || !value.every(isCalibrated))
+    throw new ProcessError(`${camerasPath} was changed by hand; compute it again with --force cameras`)
+  return value
+}
+
+function isCalibrated(value: unknown): value is Calibrated {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'name' in value &&
+    typeof value.name === 'string' &&
+    'camera' in value &&
+    typeof value.camera === 'object' &&
+    'worldToCamera' in value &&
+    Array.isArray(value.worldToCamera) &&
+    value.worldToCamera.length === 12
+  )
+}

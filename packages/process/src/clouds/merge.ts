@@ -1,0 +1,74 @@
+import {
+  averageVoxels,
+  createCoverage,
+  mergeFirstCome,
+  parityResidualThreshold,
+  residualCloud,
+} from '@clipgstream/gaussians'
+import type { PointCloudContent } from '@clipgstream/io'
+
+/** Points with colours. */
+export interface ColoredCloud {
+  /** [N, 3] world units */
+  readonly positions: Float32Array
+  /** [N, 3] 0 to 255 */
+  readonly colors: Uint8Array
+}
+
+/** Constants of the original, in world units. */
+export const originalVoxel = 0.012
+export const originalThreshold = parityResidualThreshold
+
+/** One averaged point, with the mean colour, per occupied voxel. */
+export function averageCloud({ positions, colors }: ColoredCloud, voxel: number): ColoredCloud {
+  const average = averageVoxels(positions, voxel)
+  const count = average.positions.length / 3
+  const sums = new Float64Array(4 * count)
+  for (let i = 0; i < average.voxels.length; i++) {
+    const at = 4 * average.voxels[i]!
+    for (let c = 0; c < 3; c++) sums[at + c] = sums[at + c]! + colors[3 * i + c]!
+    sums[at + 3] = sums[at + 3]! + 1
+  }
+  const means = new Uint8Array(3 * count)
+  for (let i = 0; i < count; i++) {
+    for (let c = 0; c < 3; c++) means[3 * i + c] = Math.round(sums[4 * i + c]! / sums[4 * i + 3]!)
+  }
+  return { positions: average.positions, colors: means }
+}
+
+/** The cloud of a clip: its frames' clouds, averaged by voxel, the first to occupy a voxel winning. */
+export function mergeClouds(frames: readonly ColoredCloud[], voxel: number): ColoredCloud {
+  const averaged = frames.map((frame) => averageCloud(frame, voxel))
+  const merged = mergeFirstCome(
+    averaged.map(({ positions }) => positions),
+    voxel,
+  )
+  const colors = new Uint8Array(merged.positions.length)
+  for (let i = 0; i < merged.clouds.length; i++) {
+    const from = averaged[merged.clouds[i]!]
+    for (let c = 0; c < 3; c++) colors[3 * i + c] = from?.colors[3 * merged.points[i]! + c] ?? 0
+  }
+  return { positions: merged.positions, colors }
+}
+
+/** What a clip adds to clip 0; the deduplication of the original where `rule` is `nearest`. */
+export function createResidual(
+  reference: ColoredCloud,
+  threshold: number,
+  rule: 'union' | 'nearest',
+): (clip: ColoredCloud) => ColoredCloud {
+  const coverage = createCoverage(reference.positions)
+  return ({ positions, colors }) => {
+    const residual = residualCloud(coverage, positions, { threshold, rule })
+    const kept = new Uint8Array(3 * residual.kept.length)
+    residual.kept.forEach((index, i) => {
+      for (let c = 0; c < 3; c++) kept[3 * i + c] = colors[3 * index + c]!
+    })
+    return { positions: residual.positions, colors: kept }
+  }
+}
+
+export function toColored({ positions, colors }: PointCloudContent): ColoredCloud {
+  const single = positions instanceof Float32Array ? positions : Float32Array.from(positions)
+  return { positions: single, colors: colors ?? new Uint8Array(single.length).fill(128) }
+}

@@ -1,0 +1,126 @@
+import { stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readImageSize } from '@clipgstream/io'
+import { nodeFolder } from '@clipgstream/io/node'
+import { DiskFullError } from './errors.js'
+import { encodeImage, extractedPath, frameName, imageFormat } from './pictures.js'
+import type { Source } from './source.js'
+import type { FramePlan } from './timing/plan.js'
+import type { EstimatePart, ProcessOptions } from './types.js'
+import { decodeVideo } from './video/decode.js'
+
+/** Bytes of a point in a cloud, and points of a cloud for each pixel of all cameras; measured on stereo of real scenes. */
+const pointBytes = 15
+const pointsPerPixel = 0.05
+const mostPoints = 500_000
+
+export interface Estimate {
+  readonly parts: readonly EstimatePart[]
+  /** Free bytes on the disk of the dataset. */
+  readonly free: number
+}
+
+/**
+ * Disk and time that are still to be spent, from the first chosen frame of the first and the last camera: decoded and encoded
+ * here, and measured. What is there already is not counted.
+ */
+export async function estimate(
+  folder: string,
+  source: Source,
+  plan: FramePlan,
+  options: ProcessOptions,
+): Promise<Estimate> {
+  const sample = await sampleImages(source, plan, options)
+  let [extract, undistort, pixels] = [0, 0, 0]
+  for (const [camera, frames] of plan.frames) {
+    const video = source.recordings.get(camera)?.kind === 'video'
+    for (const [frame, own] of frames.entries()) {
+      if (own === null) continue
+      if (frame === 0) pixels += sample.pixels
+      if (video && !(await exists(join(folder, extractedPath(camera, frame, options))))) extract++
+      if (!(await exists(join(folder, `${frameName(frame)}/images/${camera}.${imageFormat(options)}`)))) undistort++
+    }
+  }
+  const { downscale = 1, clipSize = 10, cloudEvery = 1 } = options
+  const clouds = Math.ceil(plan.count / cloudEvery)
+  const clips = Math.ceil(plan.count / clipSize)
+  const points = Math.min(mostPoints, (pixels * pointsPerPixel) / downscale ** 2)
+  const parts: EstimatePart[] = [
+    {
+      step: 'frames',
+      what: `${extract} images out of videos`,
+      bytes: extract * sample.bytes,
+      seconds: extract * sample.seconds,
+    },
+    {
+      step: 'images',
+      what: `${undistort} undistorted images`,
+      bytes: (undistort * sample.bytes) / downscale ** 2,
+      seconds: undistort * sample.pixels * secondsPerPixel,
+    },
+    {
+      step: 'clouds',
+      what: `clouds of up to ${clouds} frames and ${clips} clips`,
+      bytes: Math.round(
+        clouds * points * pointBytes + 2 * clips * Math.min(points, options.maxPoints ?? 100_000) * pointBytes,
+      ),
+      seconds: null,
+    },
+  ]
+  const { bavail, bsize } = await statfs(folder)
+  return { parts, free: bavail * bsize }
+}
+
+/** Resampling, decoding and encoding of a pixel on one core of an ordinary machine. */
+const secondsPerPixel = 2e-7
+
+/** Throws a {@link DiskFullError} when less is free than is needed, with a twentieth to spare. */
+export function checkDisk(folder: string, { parts, free }: Estimate, ignore = false): void {
+  const needed = parts.reduce((sum, { bytes }) => sum + bytes, 0)
+  if (ignore || needed * 1.05 <= free) return
+  const listed = parts.filter(({ bytes }) => bytes > 0).map(({ what, bytes }) => `${gigabytes(bytes)} for ${what}`)
+  throw new DiskFullError(
+    `the dataset will not fit: some ${gigabytes(needed)} are needed (${listed.join(', ')}), ${gigabytes(free)} are free on the disk of ${folder}. ` +
+      'Take fewer frames (--frames, --every), smaller images (--downscale) or a lower --quality, or another disk; --ignore-disk goes on regardless',
+  )
+}
+
+function gigabytes(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`
+}
+
+async function sampleImages(source: Source, plan: FramePlan, options: ProcessOptions) {
+  const names = [...plan.frames.keys()]
+  const chosen = [...new Set([names[0], names.at(-1)])]
+  let [bytes, seconds, pixels, count] = [0, 0, 0, 0]
+  for (const name of chosen) {
+    const recording = name === undefined ? undefined : source.recordings.get(name)
+    if (!recording) continue
+    if (recording.kind === 'images') {
+      const image = recording.images.find((found) => found !== null)
+      if (!image) continue
+      const size = await readImageSize(nodeFolder(source.folder), image.path)
+      bytes += (await stat(join(source.folder, image.path))).size
+      pixels += size ? size.width * size.height : 0
+      count++
+      continue
+    }
+    const started = performance.now()
+    for await (const { image } of decodeVideo(recording.path, new Set([0]))) {
+      if (!image) continue
+      bytes += (await encodeImage(image, options)).length
+      pixels += image.width * image.height
+      count++
+    }
+    seconds += (performance.now() - started) / 1000
+  }
+  const each = Math.max(1, count)
+  return { bytes: Math.round(bytes / each), seconds: seconds / each, pixels: pixels / each }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

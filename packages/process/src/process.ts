@@ -1,0 +1,114 @@
+import type { DatasetReport } from '@clipgstream/io'
+import { type Device, selectDevice } from '@clipgstream/tensor'
+import { solveCameras } from './cameras.js'
+import { makeClouds } from './clouds/step.js'
+import { finishDataset } from './dataset.js'
+import { ProcessError } from './errors.js'
+import { checkDisk, estimate } from './estimate.js'
+import { extractFrames } from './frames.js'
+import { undistortImages } from './images.js'
+import { picturesOf } from './pictures.js'
+import { checkFolders, fingerprint, openSource, soundOffsets } from './source.js'
+import { openWorkspace, type Workspace } from './steps/step.js'
+import { findMisfits } from './timing/align.js'
+import { motionEnergies } from './timing/motion.js'
+import { planFrames } from './timing/plan.js'
+import type { ProcessOptions, Report } from './types.js'
+
+export interface ProcessHooks {
+  /** Where the device comes from; default: `selectDevice` with `device` and `threads`. */
+  readonly openDevice?: () => Promise<Device>
+  /** Instead of writing below the dataset's folder atomically; for tests. */
+  readonly write?: Workspace['write']
+}
+
+/**
+ * Makes a clip-stream dataset out of a folder of recordings: frames, cameras, undistorted images, clouds, the dataset's own
+ * files. Every step keeps a record of its inputs; run again with the same inputs, what is complete is passed over and what is
+ * not is gone on with, image by image. Files get their names when they are complete.
+ *
+ * Throws a {@link ProcessError} (or another `IoError`) with what is wrong and how to mend it; nothing that is complete is lost.
+ */
+export async function processRecordings(
+  source: string,
+  dataset: string,
+  options: ProcessOptions = {},
+  report: Report = () => {},
+  hooks: ProcessHooks = {},
+): Promise<DatasetReport> {
+  checkFolders(source, dataset)
+  const opened = await openSource(source, options, report)
+  const workspace = {
+    ...(await openWorkspace(dataset, report, options.force, options.signal)),
+    ...(hooks.write && { write: hooks.write }),
+  }
+  const offsets = { ...(options.alignAudio ? await soundOffsets(opened, report) : {}), ...options.offsets }
+  const plan = planFrames(opened.timelines, { ...options, offsets })
+  const names = opened.capture.cameras.map(({ name }) => name)
+  report({ type: 'source', kind: opened.capture.kind, cameras: names, frames: plan.count })
+
+  const expected = await estimate(workspace.folder, opened, plan, options)
+  report({ type: 'estimate', ...expected })
+  checkDisk(workspace.folder, expected, options.ignoreDisk)
+
+  const files = await fingerprint(opened)
+  const pictures = picturesOf(opened, plan, workspace.folder, options)
+  const framesId = await extractFrames(workspace, opened, files, plan, options)
+  if (options.checkAlignment) await checkAlignment(pictures, plan, report)
+  const solved = await solveCameras(workspace, opened, framesId, plan, pictures, options)
+  const undistorted = await undistortImages(
+    workspace,
+    opened,
+    [framesId, solved.id],
+    plan,
+    pictures,
+    solved.cameras,
+    options,
+  )
+  const testCameras = new Set(opened.capture.cameras.filter(({ test }) => test).map(({ name }) => name))
+  if (undistorted.views.every(({ name }) => testCameras.has(name)))
+    throw new ProcessError('every camera that is left is a test camera; choose others with --test-cameras')
+  let device: Device | null = null
+  const { device: name = 'auto', threads } = options
+  const first = [...plan.frames.values()][0]
+  try {
+    const context = {
+      ...{ workspace, source: opened, options, testCameras },
+      ...{ views: undistorted.views, images: undistorted.images },
+      sourceFrame: (frame: number) => first?.[frame] ?? frame,
+      device: async () => {
+        device ??= await (hooks.openDevice?.() ?? selectDevice(name, threads === undefined ? {} : { threads }))
+        return device
+      },
+    }
+    const cloudsId = await makeClouds(context, [undistorted.id, solved.id], plan.count)
+    const previous = [undistorted.id, solved.id, cloudsId]
+    return await finishDataset(workspace, previous, plan, undistorted.views, undistorted.images, testCameras, options)
+  } finally {
+    closeDevice(device)
+  }
+}
+
+function closeDevice(device: Device | null): void {
+  device?.[Symbol.dispose]()
+}
+
+async function checkAlignment(
+  pictures: Parameters<typeof motionEnergies>[0],
+  plan: Parameters<typeof motionEnergies>[1],
+  report: Report,
+): Promise<void> {
+  const energies = await motionEnergies(pictures, plan, (camera) =>
+    report({ type: 'output', step: 'frames', text: `motion of ${camera}` }),
+  )
+  const misfits = findMisfits(energies)
+  for (const { camera, frames, score } of misfits) {
+    const when = frames > 0 ? 'later' : 'earlier'
+    report({
+      type: 'warning',
+      message: `${camera} moves ${Math.abs(frames)} ${Math.abs(frames) === 1 ? 'frame' : 'frames'} ${when} than the other cameras (correlation ${score.toFixed(2)}); if that is so, --offsets ${camera}=${frames} mends it`,
+    })
+  }
+  if (misfits.length === 0)
+    report({ type: 'note', message: 'the motion of all cameras is in step, or too little to tell' })
+}

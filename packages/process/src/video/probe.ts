@@ -1,0 +1,83 @@
+import { stat } from 'node:fs/promises'
+import { messageOf, VideoError } from '../errors.js'
+import { loadCodec } from './codec.js'
+
+export interface VideoInfo {
+  readonly path: string
+  readonly width: number
+  readonly height: number
+  /** Frames that can be decoded before the first damage. */
+  readonly frames: number
+  /** Frames that the container says there are; null where it does not. */
+  readonly declared: number | null
+  /** Frames a second, from the time stamps; null for a single frame. */
+  readonly fps: number | null
+  /** Time between frames varies by more than half. */
+  readonly variable: boolean
+  readonly audio: boolean
+  /** What is wrong with the file, null when nothing is. */
+  readonly damage: string | null
+}
+
+/** Reads a video from end to end without decoding it. Throws a {@link VideoError} when there is nothing to be had from it. */
+export async function probeVideo(path: string): Promise<VideoInfo> {
+  const { api, constants } = await loadCodec()
+  const { size } = await stat(path)
+  if (size === 0) throw new VideoError(path, 'the file is empty')
+  const demuxer = await api.Demuxer.open(path).catch((cause: unknown) => {
+    throw new VideoError(
+      path,
+      `cannot be opened as a video (${messageOf(cause)}); if it is an MP4 that was cut off, its index is lost with its end: copy it again, or repair it with a recording of the same camera`,
+      { cause },
+    )
+  })
+  try {
+    const stream = demuxer.video()
+    if (!stream) throw new VideoError(path, 'has no video stream')
+    const { num, den } = stream.timeBase
+    const times: number[] = []
+    let damaged = -1
+    for await (const packet of demuxer.packets(stream.index)) {
+      if (!packet) break
+      if (damaged < 0 && packet.hasFlags(constants.AV_PKT_FLAG_CORRUPT)) damaged = times.length
+      if (damaged < 0) times.push((Number(packet.pts) * num) / den)
+      packet.free()
+    }
+    const declaredFrames = Number(stream.nbFrames)
+    const declared = declaredFrames > 0 ? declaredFrames : null
+    const rate = stream.avgFrameRate
+    const nominal = rate.num > 0 && rate.den > 0 ? rate.num / rate.den : null
+    const short = damaged >= 0 || (declared !== null && times.length < declared)
+    const bad = times.length === 0 || short
+    // Frames are stored in the order of decoding: those that lie between lost ones in time cannot be told apart.
+    const frames = bad ? Math.max(0, times.length - Math.max(0, stream.codecpar.videoDelay)) : times.length
+    const damage =
+      times.length === 0
+        ? 'holds no frame'
+        : short
+          ? `is cut off or damaged after frame ${Math.max(0, frames - 1)}: ${frames} of ${declared ?? 'an unknown number of'} frames can be used`
+          : null
+    times.sort((a, b) => a - b)
+    return {
+      ...{ path, width: stream.codecpar.width, height: stream.codecpar.height },
+      ...{ frames, declared, damage, ...rateOf(times, nominal) },
+      audio: demuxer.audio() !== undefined,
+    }
+  } finally {
+    await demuxer.close()
+  }
+}
+
+function rateOf(times: readonly number[], nominal: number | null): { fps: number | null; variable: boolean } {
+  const steps = times.slice(1).map((time, i) => time - (times[i] ?? time))
+  const ordered = [...steps].sort((a, b) => a - b)
+  const median = ordered[ordered.length >> 1]
+  if (median === undefined || !(median > 0)) return { fps: nominal, variable: false }
+  const variable = steps.some((step) => step > 1.5 * median || step < 0.5 * median)
+  const first = times[0] ?? 0
+  const last = times.at(-1) ?? first
+  const measured = steps.length / (last - first)
+  // Containers round time stamps; a nominal rate that fits is exact.
+  const fits = nominal !== null && Math.abs(nominal / measured - 1) < 1e-3 + 1 / steps.length ** 2
+  return { fps: fits ? nominal : measured, variable }
+}
