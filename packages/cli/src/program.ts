@@ -107,6 +107,12 @@ export function createProgram(version: string): Command {
       .description('draw views of a clip stream into <run>/test/renders/<view>/<frame>.png')
       .option('--views <which>', 'test, train, or camera names separated by commas', 'test')
       .addOption(new Option('--path <kind>', 'a moving camera instead').choices(['orbit', 'spiral', 'through']))
+      .addOption(
+        new Option('--camera-path <file>', 'the cameras of a camera_path.json (Blender, nerfstudio) instead').conflicts([
+          'path',
+          'steps',
+        ]),
+      )
       .option('--steps <n>', 'images of a path (default: the number of frames)', parseCount)
       .option('--frames <indices>', 'frames to draw, such as 0-19 or 7 (default: all trained)', parseIndices)
       .option('--out <folder>', 'where to write (default: <run>/test/renders, or train/renders)')
@@ -126,6 +132,7 @@ export function createProgram(version: string): Command {
       .action(run(async () => (await import('./commands/render.js')).render)),
     'render runs/court',
     'render runs/court --path orbit --steps 120',
+    'render runs/court --camera-path camera_path.json',
     'render runs/court --path orbit --frames 7 --steps 90     # frozen time',
     'render runs/court --fps-test --size 1920x1080 --device cuda',
   )

@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readCameraPath, readGaussianPly, readSpz } from '@clipgstream/io'
 import { SplatTransformMissingError } from '@clipgstream/io/node'
 import { CommandError, createProgram } from 'clipgstream'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
 const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-export-'))
@@ -67,4 +67,42 @@ it('refuses other formats, and says what a format needs', async () => {
   )
   if (typeof made === 'string') expect(readdirSync(join(run, 'export'))).toContain('00003.glb')
   else expect(made).toBeInstanceOf(SplatTransformMissingError)
+})
+
+describe('render --camera-path', () => {
+  const file = join(folder, 'walk.json')
+  const render = (...more: string[]) => clipgstream('--json', 'render', run, '--camera-path', file, ...one, ...more)
+
+  beforeAll(async () => {
+    const out = join(folder, 'walk')
+    await clipgstream('export', run, '--path', 'through', '--steps', '3', '--out', out)
+    copyFileSync(join(out, 'camera_path.json'), file)
+  })
+
+  it('draws the cameras of a file, frame by frame or at the times that it gives', async () => {
+    await render()
+    const drawn = join(run, 'test', 'renders', 'walk')
+    expect(readdirSync(drawn)).toEqual(['00000.png', '00001.png', '00002.png'])
+    const moving = readFileSync(join(drawn, '00000.png'))
+    const content = JSON.parse(readFileSync(file, 'utf8'))
+    const [first] = content.camera_path
+    const timed = [0, 1].map((render_time) => ({ ...first, render_time }))
+    writeFileSync(file, JSON.stringify({ ...content, camera_path: timed }))
+    await render('--out', join(folder, 'timed'))
+    const [early, late] = [0, 1].map((i) => readFileSync(join(folder, 'timed', 'walk', `0000${i}.png`)))
+    expect(early).toEqual(moving)
+    expect(late).not.toEqual(early)
+  })
+
+  it('names the file and the field that is wrong', async () => {
+    const content = JSON.parse(readFileSync(file, 'utf8'))
+    const [first] = content.camera_path
+    writeFileSync(file, JSON.stringify({ ...content, camera_path: [{ ...first, render_time: 1.5 }] }))
+    await expect(render()).rejects.toThrow(/walk\.json: camera_path\[0\]\.render_time: .* got 1\.5/)
+    writeFileSync(file, JSON.stringify({ ...content, camera_path: [{ ...first, fov: 190 }] }))
+    await expect(render()).rejects.toThrow(/walk\.json: .*fov/)
+    rmSync(file)
+    await expect(render()).rejects.toThrow(/walk\.json cannot be read/)
+    await expect(render('--path', 'orbit')).rejects.toThrow(/cannot be used with option '--path/)
+  })
 })

@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { orbitPath, samplePath, spiralPath, throughPath, type View } from '@clipgstream/camera'
+import { readCameraPath } from '@clipgstream/io'
 import { encodePng, nodeFolder, writeAtomic } from '@clipgstream/io/node'
 import type { DeviceName } from '@clipgstream/tensor'
 import { type ClipPlayer, openClipStream } from '@clipgstream/trainer'
@@ -13,6 +14,7 @@ import { fpsTest } from './fps-test.js'
 export interface RenderFlags {
   views: string
   path?: 'orbit' | 'spiral' | 'through'
+  cameraPath?: string
   steps?: number
   frames?: number[]
   out?: string
@@ -36,8 +38,13 @@ export async function render(terminal: Terminal, run: string, flags: RenderFlags
   using device = await openDevice(flags.device, flags.threads)
   using player = await openClipStream(nodeFolder(run), device)
   const frames = chooseFrames(player, flags.frames)
-  const out = flags.out ?? join(run, flags.views === 'train' && !flags.path ? 'train' : 'test', 'renders')
-  const shots = flags.path ? pathShots(player, flags.path, frames, flags.steps) : viewShots(player, flags.views, frames)
+  const still = !flags.path && !flags.cameraPath
+  const out = flags.out ?? join(run, flags.views === 'train' && still ? 'train' : 'test', 'renders')
+  const shots = flags.cameraPath
+    ? await fileShots(flags.cameraPath, frames)
+    : flags.path
+      ? pathShots(player, flags.path, frames, flags.steps)
+      : viewShots(player, flags.views, frames)
   if (flags.fpsTest) {
     const { size, draws } = flags
     await fpsTest(terminal, player, shots, { ...(size && { sizes: size }), ...(draws && { draws }) })
@@ -106,4 +113,28 @@ function pathShots(
     view,
     frame: frames[i % frames.length] ?? 0,
   }))
+}
+
+/** The views of a camera path file, in a folder of its name. Errors name the file and its field. */
+async function fileShots(path: string, frames: readonly number[]): Promise<Shot[]> {
+  const bytes = await readFile(path).catch((cause) => {
+    throw new CommandError(`the camera path ${path} cannot be read: ${cause instanceof Error ? cause.message : cause}`)
+  })
+  const file = readCameraPath(new Uint8Array(bytes), path)
+  const folder = basename(path).replace(/\.json$/i, '') || 'path'
+  return file.views.map((view, i) => {
+    const time = file.times?.[i]
+    if (time !== undefined && !(time >= 0 && time <= 1)) {
+      throw new CommandError(
+        `${path}: camera_path[${i}].render_time: expected a time in [0, 1] of the frames, got ${time}`,
+      )
+    }
+    return { folder, file: `${String(i).padStart(5, '0')}.png`, view, frame: frameAt(time, i, frames) }
+  })
+}
+
+/** The frame of the i-th view: at its time in the file where it has one, else they go on as with other paths. */
+function frameAt(time: number | undefined, i: number, frames: readonly number[]): number {
+  const at = time === undefined ? i % frames.length : Math.round(time * (frames.length - 1))
+  return frames[at] ?? 0
 }

@@ -18,51 +18,62 @@ export const agreeing = 24
 
 /** Where a place of the image as it should be is in the image as it is. */
 export type Mapping = (u: number, v: number) => readonly [number, number]
-const asItIs: Mapping = (u, v) => [u, v]
+export const asItIs: Mapping = (u, v) => [u, v]
 
 const least = 30
 
 /** colors // [N, 3] of the cloud. Null when fewer than 30 points are seen. */
-export function agreementOf(
-  seen: Seen,
-  colors: Uint8Array,
-  image: RgbImage,
-  mapping: Mapping = asItIs,
-): Agreement | null {
-  const sampled = sample(seen, image, mapping)
+export function agreementOf(seen: Seen, colors: Uint8Array, image: RgbImage): Agreement | null {
+  const sampled = sample(seen, image)
+  const { points, score } = scoreOf(seen, colors, sampled)
+  if (points < least) return null
   const errors: number[] = []
-  const sums = new Float64Array(15)
   for (let i = 0; i < seen.points.length; i++) {
     if (sampled[3 * i]! < 0) continue
     const at = 3 * seen.points[i]!
     let error = 0
-    for (let c = 0; c < 3; c++) {
-      const [a, b] = [sampled[3 * i + c]!, colors[at + c]!]
-      error += Math.abs(a - b) / 3
-      sums[5 * c]! += a
-      sums[5 * c + 1]! += b
-      sums[5 * c + 2]! += a * a
-      sums[5 * c + 3]! += b * b
-      sums[5 * c + 4]! += a * b
-    }
+    for (let c = 0; c < 3; c++) error += Math.abs(sampled[3 * i + c]! - colors[at + c]!) / 3
     errors.push(error)
   }
-  const points = errors.length
-  if (points < least) return null
+  const share = errors.filter((error) => error < agreeing).length / points
+  return { points, error: median(errors), share, score }
+}
+
+/** The score alone, as the image would agree if its places were mapped; 0 when fewer than 30 points are in it. */
+export function mappedScore(
+  seen: Seen,
+  colors: Uint8Array,
+  image: RgbImage,
+  mapping: Mapping,
+): { points: number; score: number } {
+  const found = scoreOf(seen, colors, sample(seen, image, mapping))
+  return found.points < least ? { ...found, score: 0 } : found
+}
+
+/** Correlation of three channels together, each about its own mean. */
+function scoreOf(seen: Seen, colors: Uint8Array, sampled: Float32Array): { points: number; score: number } {
+  let points = 0
   let [ab, aa, bb] = [0, 0, 0]
   for (let c = 0; c < 3; c++) {
-    const [a, b] = [sums[5 * c]! / points, sums[5 * c + 1]! / points]
-    aa += sums[5 * c + 2]! / points - a * a
-    bb += sums[5 * c + 3]! / points - b * b
-    ab += sums[5 * c + 4]! / points - a * b
+    let [n, a, b, a2, b2, both] = [0, 0, 0, 0, 0, 0]
+    for (let i = 0; i < seen.points.length; i++) {
+      if (sampled[3 * i]! < 0) continue
+      const x = sampled[3 * i + c]!
+      const y = colors[3 * seen.points[i]! + c]!
+      n++
+      a += x
+      b += y
+      a2 += x * x
+      b2 += y * y
+      both += x * y
+    }
+    points = n
+    if (n === 0) break
+    aa += a2 - (a * a) / n
+    bb += b2 - (b * b) / n
+    ab += both - (a * b) / n
   }
-  const score = aa > 1e-9 && bb > 1e-9 ? ab / Math.sqrt(aa * bb) : 0
-  return {
-    points,
-    error: median(errors),
-    share: errors.filter((error) => error < agreeing).length / points,
-    score,
-  }
+  return { points, score: aa > 1e-6 && bb > 1e-6 ? ab / Math.sqrt(aa * bb) : 0 }
 }
 
 /** Colours of an image at the places of seen points, [points, 3]; -1 outside. Bilinear. */

@@ -1,6 +1,6 @@
 import { IoError, type PointCloud } from '@clipgstream/io'
 import type { Terminal } from '../terminal.js'
-import { cloudFindings } from './cloud-findings.js'
+import { calibrationFindings, colourFindings, coverageFindings } from './cloud-findings.js'
 import { type ClipCheck, type ClipScene, checkClip } from './clouds.js'
 import type { Finding } from './finding.js'
 import { compareTimes } from './motion.js'
@@ -55,9 +55,18 @@ export async function checkSubject(
     await drawn(scene)
   }
   progress.stop()
-  const lags = watched && reference && !subject.moving ? compareTimes(subject, watched.greys, reference) : []
+  const calibration = calibrationFindings(subject, clipChecks)
+  const together = !calibration.some(({ severity }) => severity === 'stop')
+  const distrusted = new Set(
+    cameras.filter(({ name }) => calibration.some(({ where }) => where === name)).map(({ index }) => index),
+  )
+  const lags =
+    watched && reference && !subject.moving && together
+      ? compareTimes(subject, watched.greys, reference, distrusted)
+      : []
   if (!subject.moving && lags.every((lag) => lag === null))
-    unchecked.push('whether cameras are synchronised: it takes calibrated cameras, a cloud, ten frames and motion')
+    unchecked.push('whether cameras are synchronised: it takes cameras that fit, a cloud, 16 frames and motion')
+  findings.push(...calibration)
   if (watched) {
     findings.push(...timeFindings(subject, watched, lags))
     if (clipChecks.length === 0) {
@@ -68,7 +77,9 @@ export async function checkSubject(
       findings.push(...exposureFindings(subject, levels))
     }
   }
-  findings.push(...cloudFindings(subject, clipChecks), ...sharpnessFindings(subject, found))
+  findings.push(...coverageFindings(subject, clipChecks))
+  if (together) findings.push(...colourFindings(subject, clipChecks, distrusted))
+  findings.push(...sharpnessFindings(subject, found))
   return { watched, portraits: found, clips: clipChecks, lags, findings, unchecked }
 }
 

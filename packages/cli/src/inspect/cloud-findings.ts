@@ -5,17 +5,15 @@ import { median, percent } from './statistics.js'
 import type { Subject } from './subject.js'
 
 const poorAtAll = 0.25
+/** An explanation has to bring a camera this near to what is usual. */
+const credible = 0.85
 const leastCoverage = 0.5
 const lonely = 0.3
 const muchColour = 8
 const someColour = 4
 
-/** What the clouds say of calibration, coverage and colours. */
-export function cloudFindings(subject: Subject, checks: readonly ClipCheck[]): Finding[] {
-  return [...calibration(subject, checks), ...coverage(subject, checks), ...colour(subject, checks)]
-}
-
-function calibration({ cameras }: Subject, checks: readonly ClipCheck[]): Finding[] {
+/** Cameras whose images do not fit, and whether they belong together at all. */
+export function calibrationFindings({ cameras }: Subject, checks: readonly ClipCheck[]): Finding[] {
   const findings: Finding[] = []
   const usual = median(checks.map((check) => check.usual).filter((score) => !Number.isNaN(score)))
   const bad: { name: string; test: boolean }[] = []
@@ -44,7 +42,8 @@ function calibration({ cameras }: Subject, checks: readonly ClipCheck[]): Findin
     const explained = own.flatMap(({ explanation }) => (explanation ? [explanation] : []))
     // One clip alone may be misled by what moves.
     explained.sort((a, b) => b.score - a.score)
-    const explanation = explained.length > own.length / 2 ? explained[explained.length >> 1] : undefined
+    const likely = explained.length > own.length / 2 ? explained[explained.length >> 1] : undefined
+    const explanation = likely && likely.score >= credible * usual ? likely : undefined
     const figure = `agreement ${score.toFixed(2)}, usual ${usual.toFixed(2)}; median error ${error.toFixed(0)} levels`
     if (explanation) {
       bad.push({ name, test })
@@ -107,7 +106,8 @@ function calibration({ cameras }: Subject, checks: readonly ClipCheck[]): Findin
   return findings
 }
 
-function coverage({ cameras, moving }: Subject, checks: readonly ClipCheck[]): Finding[] {
+/** Parts of images without points, and points that next to nobody sees. */
+export function coverageFindings({ cameras, moving }: Subject, checks: readonly ClipCheck[]): Finding[] {
   const findings: Finding[] = []
   for (const { index, name } of cameras) {
     const own = checks.flatMap((check) => check.cameras[index]?.coverage ?? [])
@@ -143,10 +143,16 @@ function coverage({ cameras, moving }: Subject, checks: readonly ClipCheck[]): F
   return findings
 }
 
-function colour({ cameras }: Subject, checks: readonly ClipCheck[]): Finding[] {
+/** How cameras differ in colour; those whose images do not fit say nothing of it. */
+export function colourFindings(
+  { cameras }: Subject,
+  checks: readonly ClipCheck[],
+  distrusted: ReadonlySet<number>,
+): Finding[] {
   const changes = cameras.flatMap(({ index, name, test }) => {
+    if (distrusted.has(index)) return []
     const own = checks.flatMap((check) => check.cameras[index]?.tint ?? [])
-    return own.length > 0 ? [{ name, test, change: median(own.map((tint) => tint.change)), tint: own[0] }] : []
+    return own.length > 0 ? [{ name, test, change: mostly(own.map((tint) => tint.change)), tint: own[0] }] : []
   })
   if (changes.length < 3) return []
   const far = changes.filter(({ change }) => change >= muchColour).sort((a, b) => b.change - a.change)
@@ -171,4 +177,9 @@ function colour({ cameras }: Subject, checks: readonly ClipCheck[]): Finding[] {
         'train with a colour map for each camera (the preset default has it), or balance the images; test images are measured as they are',
     },
   ]
+}
+
+/** What most clips reach: the lower middle value. */
+function mostly(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? Number.NaN
 }

@@ -1,5 +1,5 @@
 import type { RgbImage } from '@clipgstream/io'
-import { agreementOf, type Mapping } from './agreement.js'
+import { asItIs, type Mapping, mappedScore } from './agreement.js'
 import type { Seen } from './visible.js'
 
 /** An explanation of images that do not fit their camera, with the agreement that it would have. */
@@ -42,11 +42,11 @@ export function explain(
   if (!own) return null
   const found: Explanation[] = []
   for (const { text, mapping } of flips) {
-    found.push({ kind: 'flipped', text, score: agreementOf(seen, colors, own, mapping)?.score ?? 0 })
+    found.push({ kind: 'flipped', text, score: mappedScore(seen, colors, own, mapping).score })
   }
   images.forEach((image, camera) => {
     if (!image || camera === suspect.camera) return
-    const score = agreementOf(seen, colors, image)?.score ?? 0
+    const { score } = mappedScore(seen, colors, image, asItIs)
     found.push({ kind: 'other-camera', text: '', score, camera })
   })
   const best = found.reduce((a, b) => (b.score > a.score ? b : a))
@@ -65,9 +65,9 @@ function fitIntrinsics(
 ): Explanation | null {
   const at = (zoom: number, dx: number, dy: number): number => {
     const mapping: Mapping = (u, v) => [cx + zoom * (u - cx) + dx, cy + zoom * (v - cy) + dy]
-    const agreement = agreementOf(seen, colors, image, mapping)
+    const { points, score } = mappedScore(seen, colors, image, mapping)
     // A zoom that throws most points out is none.
-    return agreement && agreement.points > 0.4 * seen.points.length ? agreement.score : 0
+    return points > 0.4 * seen.points.length ? score : 0
   }
   const start = { zoom: 1, dx: 0, dy: 0, score: at(1, 0, 0) }
   let best = start

@@ -7,11 +7,16 @@ import { type Greys, timeWindow } from './watch.js'
 const side = 36
 const noise = 10
 
-/** How far each camera is behind the others; null where that cannot be told. */
-export function compareTimes(subject: Subject, greys: readonly (Greys | null)[], cloud: PointCloud): (Lag | null)[] {
+/** How far each camera is behind the others; null where that cannot be told, and for cameras that are `distrusted`. */
+export function compareTimes(
+  subject: Subject,
+  greys: readonly (Greys | null)[],
+  cloud: PointCloud,
+  distrusted: ReadonlySet<number>,
+): (Lag | null)[] {
   const [from] = timeWindow(subject)
   const cameras = subject.cameras.map((camera, i): MotionMaps | null => {
-    const own = greys[i]
+    const own = distrusted.has(i) ? null : greys[i]
     const calibration = camera.calibration(from)
     return own && calibration ? { width: own.width, height: own.height, maps: motionMaps(own), calibration } : null
   })
@@ -21,17 +26,18 @@ export function compareTimes(subject: Subject, greys: readonly (Greys | null)[],
 
 /** Difference from the median over time, in steps that saturate, smoothed over 3 x 3 pixels. */
 function motionMaps({ width, height, frames }: Greys): (Uint8Array | null)[] {
-  const there = frames.filter((frame) => frame?.length === width * height)
+  const usable = frames.map((frame) => (frame?.length === width * height && brightEnough(frame) ? frame : null))
+  const there = usable.filter((frame) => frame !== null)
   const still = new Uint8Array(width * height)
   const values = new Uint8Array(there.length)
   for (let i = 0; i < still.length; i++) {
     there.forEach((frame, f) => {
-      values[f] = frame?.[i] ?? 0
+      values[f] = frame[i] ?? 0
     })
     still[i] = values.sort()[there.length >> 1] ?? 0
   }
-  return frames.map((frame) => {
-    if (frame?.length !== still.length) return null
+  return usable.map((frame) => {
+    if (!frame) return null
     const map = new Uint8Array(still.length)
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
@@ -70,4 +76,11 @@ function volumeOf({ positions, count }: PointCloud): { points: Float32Array; ste
     }
   }
   return { points, step }
+}
+
+/** A black frame would be motion everywhere. */
+function brightEnough(frame: Uint8Array): boolean {
+  let sum = 0
+  for (const value of frame) sum += value
+  return sum > 6 * frame.length
 }

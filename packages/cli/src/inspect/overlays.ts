@@ -23,7 +23,7 @@ export function overlay(image: RgbImage, { cloud, seen }: ClipScene, camera: num
   const own = seen[camera]
   if (!own) return canvas
   const sampled = sample(own, image)
-  const size = Math.max(1, Math.min(4, Math.round(own.gap * width * 0.5)))
+  const size = Math.max(width > 300 ? 2 : 1, Math.min(4, Math.round(own.gap * width * 0.5)))
   own.points.forEach((point, i) => {
     const x = Math.floor(own.places[2 * i]! * width) - (size >> 1)
     const y = Math.floor(own.places[2 * i + 1]! * height) - (size >> 1)

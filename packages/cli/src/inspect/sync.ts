@@ -1,6 +1,6 @@
 import type { CaptureCalibration } from '@clipgstream/io'
 import { projectPoints } from './project.js'
-import { correlation } from './statistics.js'
+import { correlation, mean } from './statistics.js'
 
 /** What moves in the images of one camera. */
 export interface MotionMaps {
@@ -33,6 +33,9 @@ export function isBehind({ lag, best, now }: Lag): boolean {
 
 const mostPoints = 1500
 const leastPoints = 30
+const leastFrames = 4
+/** Shorter sequences fit some other lag by chance. */
+const leastWindow = 16
 
 /**
  * How far behind the others each camera is. Points of space through which something passes are found by the cameras
@@ -41,7 +44,7 @@ const leastPoints = 30
  */
 export function lags(cameras: readonly (MotionMaps | null)[], volume: Float32Array, step: number): (Lag | null)[] {
   const frames = cameras.find((camera) => camera)?.maps.length ?? 0
-  if (frames < 2 * mostLag + 4) return cameras.map(() => null)
+  if (frames < leastWindow) return cameras.map(() => null)
   const coarse = cameras.map((camera) => camera && samples(camera, volume, frames))
   const fine = refine(volume, chooseVarying(coarse, volume.length / 3, frames, mostPoints / 4), step)
   const series = cameras.map((camera) => camera && samples(camera, fine, frames))
@@ -75,9 +78,11 @@ function bestLag(rows: readonly { mine: number[]; theirs: number[] }[], frames: 
     for (const { mine, theirs } of rows) {
       const middle = theirs.slice(mostLag, frames - mostLag)
       const moved = mine.slice(mostLag + lag, frames - mostLag + lag)
-      if (moved.some((value) => value < 0)) continue
-      const [ma, mb] = [average(middle), average(moved)]
-      for (let i = 0; i < middle.length; i++) {
+      // Frames without an image take no part.
+      const there = [...moved.keys()].filter((i) => moved[i]! >= 0)
+      if (there.length < leastFrames) continue
+      const [ma, mb] = [mean(there.map((i) => middle[i]!)), mean(there.map((i) => moved[i]!))]
+      for (const i of there) {
         a.push(middle[i]! - ma)
         b.push(moved[i]! - mb)
       }
@@ -91,10 +96,6 @@ function bestLag(rows: readonly { mine: number[]; theirs: number[] }[], frames: 
     if (value > best.value) best = { lag, value }
   }
   return { lag: best.lag, best: best.value, now, points: rows.length }
-}
-
-function average(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 /** Values over time by point, for the points that the camera sees; -1 where there is no image. */

@@ -6,8 +6,8 @@ import type { FrameNote, Watched } from './watch.js'
 
 const darkLevel = 6
 const whiteShare = 0.9
-/** A repeated frame changes less than this share of what is usual, while the others go on. */
-const frozenShare = 0.25
+/** A repeated frame changes less than this share of what is usual and of its neighbours, while the others go on. */
+const frozenShare = 0.4
 const jump = 0.12
 
 /** What the frames of the cameras say, one by one and against each other. */
@@ -146,7 +146,9 @@ function repeatedFrames(
       equal.push(frame)
       return
     }
-    if (!(usual > 0.2) || note.change >= frozenShare * usual) return
+    const around = [own[frame - 1]?.change, own[frame + 1]?.change].filter((change) => typeof change === 'number')
+    const limit = frozenShare * Math.min(usual, ...around)
+    if (!(usual > 0.2) || around.length === 0 || note.change >= limit) return
     const others = all.flatMap((notes, other) => {
       const change = notes[frame]?.change
       const typical = usuals[other] ?? 0
@@ -216,7 +218,7 @@ function lagFindings({ cameras }: Subject, lags: readonly (Lag | null)[]): Findi
         what: `seems to be ${frames} ${own.lag > 0 ? 'behind' : 'ahead of'} the others`,
         where: name,
         figure: `motion agrees ${own.best.toFixed(2)} so, ${own.now.toFixed(2)} as it is, at ${own.points} points`,
-        remedy: `shift its frames by ${own.lag > 0 ? '-' : '+'}${Math.abs(own.lag)} and inspect again`,
+        remedy: `number its frames ${Math.abs(own.lag)} ${own.lag > 0 ? 'lower' : 'higher'}, and inspect again`,
       },
     ]
   })
