@@ -157,6 +157,12 @@ __device__ __forceinline__ uint32_t bestOf(const float* costs, int sources, uint
   return result;
 }
 
+/// The pixel of the coarser level around (x, y): i = 0 the one that it lies in, then those across its nearer borders.
+__device__ __forceinline__ int2 aroundOf(int i, int x, int y, int width, int height) {
+  const int u = (x >> 1) + ((i & 1) != 0 ? 2 * (x & 1) - 1 : 0), v = (y >> 1) + ((i & 2) != 0 ? 2 * (y & 1) - 1 : 0);
+  return make_int2(min(max(u, 0), width - 1), min(max(v, 0), height - 1));
+}
+
 /// Planes of a level of half the size, of the four pixels around; then only the `keep` sources that match best count.
 /// coarse // [h, w, 4] from coarseFirst on; the pixel (x, y) here lies in (x / 2, y / 2) there.
 extern "C" __global__ void __launch_bounds__(THREADS) liftPlanes(
@@ -169,26 +175,34 @@ extern "C" __global__ void __launch_bounds__(THREADS) liftPlanes(
   if (x >= width || y >= height) return;
   Patch patch(quads, pattern, first, width, height, groups, reach, falloff, minVariance);
   const int pixel = y * width + x;
-  const uint32_t which = chosen[pixel];
+  uint32_t which = chosen[pixel];
   Search search = {patch, matrices, frames, sources, best, fx, fy, cx, cy, farthest, nearest, float(x), float(y)};
   search.found = make_float4(0.5f * (nearest + farthest), 0, 0, which == 0 ? NONE : WORST);
   if (which != 0 && patch.load(x, y)) {
-    float costs[32], bestCosts[32];
-    bool isFound = false;
+    int start = 0;
+    float least = WORST;
     for (int i = 0; i < 4; i++) {
-      const int u = min(max((x >> 1) + ((i & 1) != 0 ? 2 * (x & 1) - 1 : 0), 0), coarseWidth - 1);
-      const int v = min(max((y >> 1) + ((i & 2) != 0 ? 2 * (y & 1) - 1 : 0), 0), coarseHeight - 1);
-      const float4 plane = load4(coarse + 4 * size_t(coarseFirst + v * coarseWidth + u));
+      const int2 there = aroundOf(i, x, y, coarseWidth, coarseHeight);
+      const float cost = coarse[4 * size_t(coarseFirst + there.y * coarseWidth + there.x) + 3];
+      if (!(cost < least)) continue;
+      least = cost;
+      start = i;
+    }
+    // The plane that fitted best there is tried with all sources and tells which of them count.
+    float costs[32];
+    bool isTold = false;
+    for (int k = 0; k < 4; k++) {
+      const int2 there = aroundOf((start + k) & 3, x, y, coarseWidth, coarseHeight);
+      const float4 plane = load4(coarse + 4 * size_t(coarseFirst + there.y * coarseWidth + there.x));
       if (!(plane.w < WORST)) continue;
       const float gx = 0.5f * plane.y, gy = 0.5f * plane.z;
-      const float dx = float(x - 2 * u) - 0.5f, dy = float(y - 2 * v) - 0.5f;
-      if (!search.consider(plane.x + gx * dx + gy * dy, gx, gy, which, costs)) continue;
-      isFound = true;
-      for (int s = 0; s < sources; s++) {
-        if ((which >> s) & 1u) bestCosts[s] = costs[s];
-      }
+      const float dx = float(x - 2 * there.x) - 0.5f, dy = float(y - 2 * there.y) - 0.5f;
+      const bool isTaken = search.consider(plane.x + gx * dx + gy * dy, gx, gy, which, isTold ? nullptr : costs);
+      if (!isTaken || isTold) continue;
+      which = bestOf(costs, sources, which, keep);
+      chosen[pixel] = which;
+      isTold = true;
     }
-    if (isFound) chosen[pixel] = bestOf(bestCosts, sources, which, keep);
   }
   store4(planes + 4 * size_t(base + pixel), search.found);
 }

@@ -224,13 +224,11 @@ export function liftPlanes(
   planes += (base as usize) << 4
   setPatch(quads, first, width, height, pattern, groups, reach, falloff, minVariance, scratch)
   setSources(matrices_, frames_, sources_, best_, fx_, fy_, cx_, cy_, farthest_, nearest_)
-  costs = scratch + COSTS_AT
-  const bestCosts = costs + 128
   const end = min(height, (chunk + 1) * rows)
   for (let y = chunk * rows; y < end; y++) {
     for (let x = 0; x < width; x++) {
       const pixel = y * width + x
-      const which = load<u32>(at(chosen, pixel))
+      let which = load<u32>(at(chosen, pixel))
       bestRho = HALF * (nearest_ + farthest_)
       bestGx = 0
       bestGy = 0
@@ -238,26 +236,51 @@ export function liftPlanes(
       px = x as f32
       py = y as f32
       if (which != 0 && loadPatch(x, y)) {
-        let found = false
+        let start = 0
+        let least: f32 = WORST
         for (let i = 0; i < 4; i++) {
-          const u = min(max((x >> 1) + ((i & 1) != 0 ? ((x & 1) << 1) - 1 : 0), 0), coarseWidth - 1)
-          const v = min(max((y >> 1) + ((i & 2) != 0 ? ((y & 1) << 1) - 1 : 0), 0), coarseHeight - 1)
-          const plane = coarse + (((coarseFirst + v * coarseWidth + u) as usize) << 4)
+          const cost = load<f32>(coarse + aroundOf(i, x, y, coarseFirst, coarseWidth, coarseHeight), 12)
+          if (!(cost < least)) continue
+          least = cost
+          start = i
+        }
+        // The plane that fitted best there is tried with all sources and tells which of them count.
+        costs = scratch + COSTS_AT
+        for (let k = 0; k < 4; k++) {
+          const i = (start + k) & 3
+          const plane = coarse + aroundOf(i, x, y, coarseFirst, coarseWidth, coarseHeight)
           if (!(load<f32>(plane, 12) < WORST)) continue
           const gx = HALF * load<f32>(plane, 4)
           const gy = HALF * load<f32>(plane, 8)
-          const dx = ((x - 2 * u) as f32) - HALF
-          const dy = ((y - 2 * v) as f32) - HALF
-          const rho = load<f32>(plane) + gx * dx + gy * dy
-          if (!consider(rho, gx, gy, which)) continue
-          found = true
-          for (let s = 0; s < sources_; s++) store<f32>(at(bestCosts, s), load<f32>(at(costs, s)))
+          const dx = ((x - 2 * aroundX(i, x, coarseWidth)) as f32) - HALF
+          const dy = ((y - 2 * aroundY(i, y, coarseHeight)) as f32) - HALF
+          if (!consider(load<f32>(plane) + gx * dx + gy * dy, gx, gy, which) || costs == 0) continue
+          which = bestOf(costs, which, keep)
+          store<u32>(at(chosen, pixel), which)
+          costs = 0
         }
-        if (found) store<u32>(at(chosen, pixel), bestOf(bestCosts, which, keep))
+        costs = 0
       }
       storeBest(planes + ((pixel as usize) << 4))
     }
   }
+}
+
+/** The pixel of the coarser level around (x, y): i = 0 the one that it lies in, then those across its nearer borders. */
+@inline
+function aroundX(i: i32, x: i32, width: i32): i32 {
+  return min(max((x >> 1) + ((i & 1) != 0 ? ((x & 1) << 1) - 1 : 0), 0), width - 1)
+}
+
+@inline
+function aroundY(i: i32, y: i32, height: i32): i32 {
+  return min(max((y >> 1) + ((i & 2) != 0 ? ((y & 1) << 1) - 1 : 0), 0), height - 1)
+}
+
+/** Bytes from the planes of all views to that pixel's. */
+@inline
+function aroundOf(i: i32, x: i32, y: i32, first: i32, width: i32, height: i32): usize {
+  return ((first + aroundY(i, y, height) * width + aroundX(i, x, width)) as usize) << 4
 }
 
 /** The `keep` sources of `which` with the least costs; of equal ones the first. */

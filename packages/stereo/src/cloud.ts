@@ -9,7 +9,7 @@ import type { Capture, RgbPicture } from './pictures.js'
 import { createPictures, type Grey, greyOf, halve, halveColours, halveMask, halveView } from './pyramid.js'
 import { depthRange, focusDistance } from './range.js'
 import { type Level, searchPlanes } from './search.js'
-import { rankSources } from './sources.js'
+import { defaultAgreement, rankSources } from './sources.js'
 
 /** Other views that are asked to confirm a surface, in multiples of those that it is matched with. */
 const witnesses = 1.5
@@ -23,7 +23,7 @@ const witnesses = 1.5
  *
  * Memory: 16 bytes a pixel of all views for the planes, 5.4 for the pictures on the device, and 100 bytes a voxel on the
  * host.
- * @throws ArgumentError for fewer than `agree + 1` views, sizes that do not fit, options out of range; CameraError; the
+ * @throws ArgumentError for fewer than two views, sizes that do not fit, options out of range; CameraError; the
  * reason of `signal`
  */
 export async function estimateCloud(
@@ -33,9 +33,8 @@ export async function estimateCloud(
   onProgress: (progress: StereoProgress) => void = () => {},
 ): Promise<StereoCloud> {
   checkOptions(options)
-  const consistency = { ...defaultConsistency, ...options.consistency }
-  checkCaptures(captures, consistency.agree)
-  const { seed = 1, maxPoints = 500_000, minNeighbours = 2, skipLevels = 0, coarsest = 150 } = options
+  checkCaptures(captures, options.consistency?.agree ?? 1)
+  const { seed = 1, maxPoints = 500_000, minNeighbours = 2, skipLevels = 0, coarsest = 80 } = options
   const operators = await createStereoOperators(device)
   const total = captures.length
   const pause = async (progress: StereoProgress) => {
@@ -50,6 +49,7 @@ export async function estimateCloud(
   const finest = levels[0]?.pictures
   if (!finest) throw new ArgumentError('estimateCloud', 'captures', 'none', 'images of several views')
   const ranked = rankSources(views, options.points)
+  const consistency = { ...defaultConsistency, agree: defaultAgreement(ranked), ...options.consistency }
   const matchOf = (reference: number, most: number): Match => ({
     reference,
     sources: (ranked[reference] ?? []).slice(0, Math.min(32, most)).map(({ view }) => view),
@@ -65,7 +65,7 @@ export async function estimateCloud(
     }
     const steps = searchPlanes({
       ...{ device, operators, levels, match, patch: options.patch ?? {}, planes },
-      search: { best: options.best ?? 3, ...inverseDepths(views, which, options) },
+      search: { best: options.best ?? 2, ...inverseDepths(views, which, options) },
       seed: seed * 4096 + which,
     })
     for (const _ of steps) {

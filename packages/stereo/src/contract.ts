@@ -31,7 +31,7 @@ export interface PatchSettings {
   readonly spacing?: number
   /** Standard deviation of the weight over the distance, in parts of half a side of the patch. Default 1. */
   readonly spatialDeviation?: number
-  /** Standard deviation of the weight over the difference to the central grey level, 0 to 255. Default 30. */
+  /** Standard deviation of the weight over the difference to the central grey level, 0 to 255. Default 16. */
   readonly greyDeviation?: number
   /** Standard deviation of the grey levels, 0 to 255, below which a patch has nothing to match. Default 1. */
   readonly minContrast?: number

@@ -9,14 +9,18 @@ export interface CloudOptions {
   readonly far?: number
   /** Views that each one is matched with, at most 32. Default 8. */
   readonly sources?: number
-  /** Of these, how many count: the mean over those that match best, 1 to 4. Default 3. */
+  /** Of these, how many count: the mean over those that match best, 1 to 4. Default 2. */
   readonly best?: number
-  /** Pixels of the longer side of the coarsest level, at least. Default 150. */
+  /** Pixels of the longer side of the coarsest level, at least. Default 80. */
   readonly coarsest?: number
   /** Times that the finest level has half the size of the images. 0 uses every pixel. Default 0. */
   readonly skipLevels?: number
   /** `spacing` is told by the size of the images when left out: 1 up to 600 pixels, 2 up to 1000. */
   readonly patch?: PatchSettings
+  /**
+   * What confirms a surface. Default: 2 others (1 where cameras are far apart, see {@link defaultAgreement}) of cost below
+   * 0.7, within 1 pixel, 1 % of depth and 60 degrees.
+   */
   readonly consistency?: Partial<ConsistencySettings>
   /** Edge of the voxels of which each gives one point, world units. Default: two pixels at the distance of the scene. */
   readonly voxel?: number
@@ -38,8 +42,7 @@ export interface StereoProgress {
   readonly total: number
 }
 
-export const defaultConsistency: ConsistencySettings = {
-  agree: 2,
+export const defaultConsistency: Omit<ConsistencySettings, 'agree'> = {
   maxCost: 0.7,
   maxPixels: 1,
   maxDepth: 0.01,

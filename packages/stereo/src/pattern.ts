@@ -17,7 +17,7 @@ export interface Pattern {
 const nothing = -1e9
 
 export function createPattern(patch: PatchSettings = {}): Pattern {
-  const { samples = 5, spacing = 2, spatialDeviation = 1, greyDeviation = 30, minContrast = 1 } = patch
+  const { samples = 5, spacing = 2, spatialDeviation = 1, greyDeviation = 16, minContrast = 1 } = patch
   if (!(Number.isInteger(samples) && samples % 2 === 1 && samples >= 3 && samples <= 7))
     throw new ArgumentError('patch', 'samples', samples, '3, 5 or 7')
   if (!(Number.isInteger(spacing) && spacing >= 1 && spacing <= 16))

@@ -82,7 +82,7 @@ function sweepsOf(below: number, levels: number, search: SearchSettings, pixel: 
     slantScale,
     randoms: 0,
   })
-  return below < levels - 1 ? [sweep(2, 2, 0.4), sweep(1, 1, 0.2)] : [sweep(0, 1, 0.2)]
+  return below < levels - 1 ? [sweep(2, 2, 0.4), sweep(1, 1, 0.2)] : [sweep(0, 1, 0.2), sweep(0, 0.4, 0.1)]
 }
 
 /** Pixels between samples: patches of about the same part of the picture on all levels, from 5 pixels on. */

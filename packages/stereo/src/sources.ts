@@ -47,6 +47,18 @@ export function rankSources(views: readonly View[], points?: Float32Array): Sour
   })
 }
 
+/** A rig is sparse when the scores of a view's sources add up to less, in the median. */
+const denseSum = 1.4
+
+/**
+ * How many others must confirm a surface by default: 2, or 1 where cameras are so far apart (about 25 degrees and more
+ * on a ring) that hardly any surface is seen well by three.
+ */
+export function defaultAgreement(ranked: readonly (readonly Source[])[]): number {
+  const sums = ranked.map((sources) => sources.reduce((sum, { score }) => sum + score, 0)).sort((a, b) => a - b)
+  return (sums[sums.length >> 1] ?? 0) < denseSum ? 1 : 2
+}
+
 function visiblePoints(views: readonly View[], which: number, points: Float32Array | undefined): Vec3[] {
   const view = views[which]
   if (!view) return []

@@ -1,6 +1,7 @@
 import { cameraCentre } from '@clipgstream/camera'
 import {
   cloudOfTracks,
+  defaultAgreement,
   depthRange,
   distantPoints,
   findCorners,
@@ -49,6 +50,11 @@ describe('cameras of a ring', () => {
       expect(Math.max(...steps)).toBeLessThan(6)
       expect(sources.length).toBeGreaterThanOrEqual(4)
     })
+  })
+
+  it('must agree by three, or by two where they are far apart', () => {
+    expect(defaultAgreement(rankSources(views))).toBe(2)
+    expect(defaultAgreement(rankSources(ring(10, 64, 48, 36)))).toBe(1)
   })
 
   it('see depths around the focus, or those of the points', () => {

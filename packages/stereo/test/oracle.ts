@@ -75,7 +75,7 @@ export function matchCost(
   plane: ArrayLike<number>,
   x: number,
   y: number,
-  { samples = 5, spacing = 2, spatialDeviation = 1, greyDeviation = 30, minContrast = 1 }: PatchSettings,
+  { samples = 5, spacing = 2, spatialDeviation = 1, greyDeviation = 16, minContrast = 1 }: PatchSettings,
 ): { cost: number; variance: number; border: number } {
   const half = (samples - 1) / 2
   const spatial = spatialDeviation * half * spacing
