@@ -27,12 +27,6 @@ export interface DeviceChoice {
 }
 
 /**
- * Whether every operator has WebGPU kernels. Only then does `auto` try webgpu, after cuda and with a hardware adapter: a
- * device that can allocate but not train is not the best one. To be set when the conformance table of webgpu is complete.
- */
-const webgpuIsComplete: boolean = false
-
-/**
  * The device called `name`; `auto` takes the best that this installation has.
  * A device that was asked for by name and is missing is an error, never replaced by another.
  */
@@ -57,12 +51,12 @@ export async function selectDevice(name: DeviceName = 'auto', options: SelectOpt
 }
 
 /**
- * The best device of this machine, as `auto` takes it: the first GPU where a driver and kernels are there, else wasm; and
- * why what is better was passed over.
+ * The best device of this machine, as `auto` takes it: the first GPU of NVIDIA where a driver and kernels are there, any
+ * other hardware adapter, else wasm; and why what is better was passed over.
  */
 export async function chooseDevice(options: SelectOptions = {}): Promise<DeviceChoice> {
   const passedOver: { name: DeviceName; reason: string }[] = []
-  const better = [['cuda', openCuda] as const, ...(webgpuIsComplete ? [['webgpu', openWebgpu] as const] : [])]
+  const better = [['cuda', openCuda] as const, ['webgpu', openWebgpu] as const]
   for (const [name, open] of better) {
     let device: Device | undefined
     try {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { DeviceUnavailableError } from '../errors.js'
+import { hasVulkanDriver } from './drivers.node.js'
 import type { GpuRequest, WebgpuHost } from './host.js'
 
 /** Where Chromium and Chrome bring SwiftShader. */
@@ -16,20 +17,18 @@ export const host: WebgpuHost = {
   environment: (name) => process.env[name],
   async open(request) {
     const create = await loadDawn()
+    const remedy = request.software
+      ? 'Install SwiftShader and the Vulkan loader (Debian: apt-get install chromium libvulkan1), or let ' +
+        'VK_DRIVER_FILES name its vk_swiftshader_icd.json'
+      : "Install the GPU's Vulkan driver and the loader (Debian: apt-get install libvulkan1), or use " +
+        '--device wasm; a software adapter is used only when asked for: --device webgpu:swiftshader'
     if (request.software) addSwiftshader()
+    else if (!hasVulkanDriver()) throw new DeviceUnavailableError('webgpu', 'no Vulkan driver is installed', remedy)
     const options = optionsOf(request)
     const key = `${request.software} ${options.join(' ')}`
     const gpu = instances.get(key) ?? create(options)
     instances.set(key, gpu)
-    return {
-      gpu,
-      describe: () => listAdapters(create),
-      remedy: request.software
-        ? 'Install SwiftShader and the Vulkan loader (Debian: apt-get install chromium libvulkan1), or let ' +
-          'VK_DRIVER_FILES name its vk_swiftshader_icd.json'
-        : "Install the GPU's Vulkan driver and the loader (Debian: apt-get install libvulkan1), or use " +
-          '--device wasm; a software adapter is used only when asked for: --device webgpu:swiftshader',
-    }
+    return { gpu, describe: () => listAdapters(create), remedy }
   },
 }
 

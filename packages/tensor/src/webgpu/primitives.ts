@@ -40,6 +40,7 @@ export async function createWebgpuPrimitives(
   }
   /** At least one, so that results of nothing are written too. */
   const rangesOf = (length: number) => Math.max(1, Math.min(mostRanges, Math.ceil(length / tile)))
+  const settingsOf = (length: number) => ({ length, ranges: rangesOf(length), zero: 0 })
   const sumRanges = module.kernel('sumRanges')
   const sumPartials = module.kernel('sumPartials')
   const countNonFinite = module.kernel('countNonFinite')
@@ -60,7 +61,7 @@ export async function createWebgpuPrimitives(
     const most = Math.min(input.size, output.size - 1)
     if (!(Number.isInteger(count) && count >= 0 && count <= most))
       throw new ArgumentError(operator, 'count', count, `an integer in [0, ${most}]`)
-    const settings = { length: count, ranges: rangesOf(count) }
+    const settings = settingsOf(count)
     using rangeSums = device.empty([settings.ranges], 'u32', 'sums of ranges')
     device.launch(reduceWords, settings.ranges, settings, { words: input, rangeSums })
     device.launch(scanWords, settings.ranges, settings, { words: input, rangeSums, offsets: output })
@@ -116,7 +117,7 @@ export async function createWebgpuPrimitives(
     sum(input) {
       checkAny('sum', 'input', input, 'f32')
       const total = device.empty([1], 'f32', 'sum')
-      const settings = { length: input.size, ranges: rangesOf(input.size) }
+      const settings = settingsOf(input.size)
       using partials = device.empty([settings.ranges, 2], 'f32', 'partial sums')
       device.launch(sumRanges, settings.ranges, settings, { floats: input, partials })
       device.launch(sumPartials, 1, settings, { partials, total })
@@ -127,7 +128,7 @@ export async function createWebgpuPrimitives(
       for (const tensor of tensors) checkAny('countNonFinite', tensor.name, tensor, 'f32')
       const nonFinite = device.zeros([1], 'u32', 'non-finite values')
       for (const tensor of tensors) {
-        const settings = { length: tensor.size, ranges: rangesOf(tensor.size) }
+        const settings = settingsOf(tensor.size)
         device.launch(countNonFinite, settings.ranges, settings, { words: tensor, nonFinite })
       }
       return nonFinite
