@@ -13,12 +13,11 @@ const BATCH = 128u;
 
 @group(0) @binding(1) var<storage, read> records: array<vec4f>; // [G, 12]
 @group(0) @binding(2) var<storage, read> values: array<u32>; // [max(capacity, G)]
-@group(0) @binding(3) var<storage, read> ranges: array<vec2u>; // [tiles, 2]
-@group(0) @binding(4) var<storage, read_write> image: array<f32>; // [H, W, 3]
-@group(0) @binding(5) var<storage, read_write> alphas: array<f32>; // [H, W]
-@group(0) @binding(6) var<storage, read_write> depths: array<f32>; // [H, W]
-/// Final transmittance, and one above the list index of the last splat that was added.
-@group(0) @binding(7) var<storage, read_write> finals: array<vec2u>; // [H, W, 2]
+@group(0) @binding(3) var<storage, read_write> image: array<f32>; // [H, W, 3]
+@group(0) @binding(4) var<storage, read_write> alphas: array<f32>; // [H, W]
+@group(0) @binding(5) var<storage, read_write> depths: array<f32>; // [H, W]
+/// Ranges of the tiles; then final transmittance, and one above the list index of the last splat that was added.
+@group(0) @binding(6) var<storage, read_write> finals: array<vec2u>; // [tiles + H W, 2]
 
 var<workgroup> first: array<vec4f, BATCH>;
 var<workgroup> second: array<vec4f, BATCH>;
@@ -28,6 +27,7 @@ var<workgroup> meets: array<atomic<u32>, 32>;
 /// Invocations of a quarter whose pixels are finished.
 var<workgroup> finished: array<atomic<u32>, 4>;
 var<workgroup> allFinished: u32;
+var<workgroup> tileRange: vec2u;
 
 @compute @workgroup_size(128)
 fn forward(
@@ -58,7 +58,8 @@ fn forward(
   var last = vec2u(0u);
   var counted = false;
 
-  let range = ranges[tile];
+  if (thread == 0u) { tileRange = finals[tile]; }
+  let range = workgroupUniformLoad(&tileRange);
   let all = range.y >= ALL;
   let count = (range.y & ~ALL) - range.x;
   var valid = thread < count;
@@ -162,7 +163,7 @@ fn store(at: u32, T: f32, color: vec3f, depth: f32, last: u32) {
   image[3u * at + 2u] = fma(T, settings.background.z, color.z);
   alphas[at] = 1.0f - T;
   depths[at] = depth;
-  finals[at] = vec2u(bitcast<u32>(T), last);
+  finals[settings.tiles + at] = vec2u(bitcast<u32>(T), last);
 }
 
 fn all2(levelMin: vec2f) -> bool { return levelMin.x == NEVER && levelMin.y == NEVER; }

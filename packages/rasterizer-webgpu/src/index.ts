@@ -1,2 +1,3 @@
 export { createRasterizer } from './create.js'
+export type { Reduction } from './kernels.js'
 export { WebgpuRasterizer, type WebgpuRasterizerOptions } from './webgpu.js'

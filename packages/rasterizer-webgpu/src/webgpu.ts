@@ -13,18 +13,39 @@ import {
 import { ArgumentError, check, type DType, type Shape, type Tensor } from '@clipgstream/tensor'
 import { createWebgpuPrimitives, type WebgpuDevice, type WebgpuPrimitives } from '@clipgstream/tensor/webgpu'
 import { PairCapacity } from './capacity.js'
-import { type Kernels, loadKernels } from './kernels.js'
-import { counterWords, depthBits, gradientWords, recordWords, type Settings, settingsOf, tilesOf } from './layout.js'
+import { bestReduction, type Kernels, loadKernels, type Reduction } from './kernels.js'
+import {
+  counterWords,
+  depthBits,
+  pairLimit,
+  recordWords,
+  type Settings,
+  settingsOf,
+  sumsOf,
+  tilesOf,
+} from './layout.js'
 
 /** Invocations of a workgroup of the kernels over Gaussians and pairs. */
 const block = 256
+/** Pairs of words that a workgroup of `clear` writes. */
+const clearedPairs = 4096
 const black: Background = [0, 0, 0]
 
 export interface WebgpuRasterizerOptions {
   /** Fixes the capacity of the lists, for tests. */
   pairCapacity?: number
-  /** Splats of a quarter of a tile that `backward` stages at once; 4 needs 21 KiB of workgroup memory, 8 (the default) 29. */
-  round?: 4 | 8
+  /**
+   * How `backward` adds pixels up: by shuffles, which ask for the feature subgroups, or through workgroup memory. By default
+   * the first where subgroups have 16 lanes or more.
+   */
+  reduction?: Reduction
+  /** Splats of a quarter of a tile that 'staged' has at once: 4 (the default) takes 24 KiB of workgroup memory, 2 takes 20. */
+  round?: 2 | 4
+  /**
+   * Bytes for sums of (tile, Gaussian) pairs, 40 a pair that is reached, while `backward` runs; 256 MiB by default. Tiles that
+   * find none left add to the Gaussians by compare-and-swap, which is slower; with 0 all do.
+   */
+  rowBudget?: number
 }
 
 /**
@@ -46,6 +67,7 @@ export class WebgpuRasterizer implements Rasterizer {
     readonly config: RasterizerConfig,
     private readonly kernels: Kernels,
     private readonly primitives: WebgpuPrimitives,
+    private readonly rowBudget: number,
     fixedCapacity: number | undefined,
   ) {
     this.#fixedCapacity = fixedCapacity
@@ -55,10 +77,17 @@ export class WebgpuRasterizer implements Rasterizer {
   static async create(
     device: WebgpuDevice,
     config: RasterizerConfig,
-    { pairCapacity, round }: WebgpuRasterizerOptions = {},
+    options: WebgpuRasterizerOptions = {},
   ): Promise<WebgpuRasterizer> {
-    const kernels = await loadKernels(device, round ? { round } : {})
-    return new WebgpuRasterizer(device, config, kernels, await createWebgpuPrimitives(device), pairCapacity)
+    const { pairCapacity, reduction = bestReduction(device), round = 4, rowBudget = 2 ** 28 } = options
+    const operator = 'WebgpuRasterizer.create'
+    if (reduction === 'subgroups' && !device.features.has('subgroups')) {
+      throw new ArgumentError(operator, 'reduction', reduction, "'staged' on a device without subgroups")
+    }
+    if (!(rowBudget >= 0)) throw new ArgumentError(operator, 'rowBudget', rowBudget, 'a number of bytes, 0 for none')
+    const kernels = await loadKernels(device, { reduction, round })
+    const primitives = await createWebgpuPrimitives(device)
+    return new WebgpuRasterizer(device, config, kernels, primitives, rowBudget, pairCapacity)
   }
 
   /** Passes known so far whose pairs did not fit into their lists. */
@@ -81,12 +110,13 @@ export class WebgpuRasterizer implements Rasterizer {
       const counters = empty([counterWords], 'u32', 'counters')
       const records = empty([gaussians, recordWords], 'f32', 'projected Gaussians')
       device.fill(counters, 0)
-      using order = this.#project(inputs, settings, records, radii, counters)
-      const { values, ranges } = this.#list(empty, settings, records, order, counters, view)
-      const finals = empty([height, width, 2], 'u32', 'final transmittances and last splats')
-      const tensors = { records, values, ranges, image, alphas, depths, finals }
-      device.launch(kernels.forward, settings.tiles, settings, tensors)
-      const result = { image, alpha: alphas, depth: depths, radii, saved: [counters, records, ranges, values, finals] }
+      const order = empty([gaussians], 'u32', 'depth order')
+      this.#project(inputs, settings, records, radii, counters, order)
+      const finals = empty([settings.tiles + height * width, 2], 'u32', 'tile ranges and final transmittances')
+      const { values, keys, offsets } = this.#list(empty, settings, records, order, counters, finals)
+      device.launch(kernels.forward, settings.tiles, settings, { records, values, image, alphas, depths, finals })
+      const saved = [counters, records, finals, values, keys, order, offsets]
+      const result = { image, alpha: alphas, depth: depths, radii, saved }
       // One at a time: counts that are late by some passes serve as well.
       if (this.#capacity.isWorthALook() && !this.#observing) this.#observeLater(result)
       return result
@@ -102,7 +132,8 @@ export class WebgpuRasterizer implements Rasterizer {
   ): RasterGradients {
     const { device, kernels } = this
     const gaussians = checkBackward(device, inputs, view, result, vOutputs, background)
-    const { records, ranges, values, finals } = this.#saved(result, view, gaussians)
+    const saved = this.#saved(result, view, gaussians)
+    const { counters, records, finals, values, keys, order, offsets } = saved
     return this.#cleanly((empty) => {
       const vMeans = empty([gaussians, 3], 'f32', 'vMeans')
       const vQuats = empty([gaussians, 4], 'f32', 'vQuats')
@@ -110,18 +141,20 @@ export class WebgpuRasterizer implements Rasterizer {
       const vOpacities = empty([gaussians], 'f32', 'vOpacities')
       const vColors = empty([gaussians, 3], 'f32', 'vColors')
       const vMeans2d = empty([gaussians, 2], 'f32', 'vMeans2d')
-      using sums = device.zeros([gaussians, gradientWords], 'u32', 'gradient sums')
       const { vImage, vAlpha, vDepth } = vOutputs
-      const settings = {
-        ...settingsOf(view, this.config, background, gaussians, 0),
-        hasAlpha: vAlpha ? 1 : 0,
-        hasDepth: vDepth ? 1 : 0,
-      }
+      const flags = { hasAlpha: vAlpha ? 1 : 0, hasDepth: vDepth ? 1 : 0 }
+      const capacity = this.#fixedCapacity ?? values.size
+      const passed = { ...settingsOf(view, this.config, background, gaussians, capacity), ...flags }
+      const { words, cleared, rows } = sumsOf(passed, this.rowBudget, bindingLimit(device))
+      const settings = { ...passed, rows }
+      using sums = device.empty([words], 'u32', 'gradient sums')
+      if (rows > 0) device.launch(kernels.clear, Math.ceil(cleared / 2 / clearedPairs), settings, { sums })
+      else device.fill(sums, 0)
       const outputs = { vImage, vAlpha: vAlpha ?? null, vDepth: vDepth ?? null }
-      const lists = { records, values, ranges, finals }
-      device.launch(kernels.backward, settings.tiles, settings, { ...lists, ...outputs, sums })
+      device.launch(kernels.backward, settings.tiles, settings, { records, values, keys, finals, ...outputs, sums })
       const { means, quats, scales, opacities } = inputs
       const grid = Math.ceil(gaussians / block)
+      if (rows > 0) device.launch(kernels.collect, grid, settings, { sums, order, offsets, totals: counters })
       const geometry = { sums, means, quats, scales, vMeans, vQuats, vScales, vMeans2d }
       device.launch(kernels.gradients, grid, settings, geometry)
       device.launch(kernels.gradientsOfColors, grid, settings, { sums, opacities, vOpacities, vColors })
@@ -152,14 +185,15 @@ export class WebgpuRasterizer implements Rasterizer {
     this.observe(result).then(done, () => {})
   }
 
-  /** Fills records and radii; returns the depth order of all Gaussians. */
+  /** Fills records, radii and the depth order of all Gaussians. */
   #project(
     { means, quats, scales, opacities, colors, count }: RasterInputs,
     settings: Settings,
     records: Tensor<'f32'>,
     radii: Tensor<'i32'>,
     counters: Tensor<'u32'>,
-  ): Tensor<'u32'> {
+    order: Tensor<'u32'>,
+  ): void {
     const { device, kernels } = this
     const { gaussians } = settings
     const grid = Math.ceil(gaussians / block)
@@ -169,46 +203,43 @@ export class WebgpuRasterizer implements Rasterizer {
     const geometry = { means, quats, scales, opacities, count: count ?? null, records, radii, keys }
     device.launch(kernels.project, grid, { ...settings, hasCount: count ? 1 : 0 }, geometry)
     device.launch(kernels.paint, grid, settings, { colors, indices, counters, records, radii, keys })
-    const order = device.empty([gaussians], 'u32', 'depth order')
     // What lies behind the count is culled and never looked at.
     const range = { endBit: depthBits, ...(count && { count }) }
     this.primitives.sortPairsInto({ keys, values: indices }, { keys: sortedKeys, values: order }, range)
-    return order
   }
 
-  /** The splats of each tile, nearest first. */
+  /** The splats of each tile, nearest first, and their ranges in `finals`. */
   #list(
     empty: Empty,
     settings: Settings,
     records: Tensor<'f32'>,
     order: Tensor<'u32'>,
     counters: Tensor<'u32'>,
-    view: View,
-  ): { values: Tensor<'u32'>; ranges: Tensor<'u32'> } {
+    finals: Tensor<'u32'>,
+  ): { values: Tensor<'u32'>; keys: Tensor<'u32'>; offsets: Tensor<'u32'> } {
     const { device, kernels, primitives } = this
-    const { gaussians, capacity, tiles } = settings
+    const { gaussians, capacity, tiles, tileBits } = settings
     const grid = Math.max(1, Math.ceil(gaussians / block))
     // Room for the depth order too, which takes the lists' place where the pairs do not fit.
     const room = Math.max(capacity, gaussians)
     const values = empty([room], 'u32', 'splats of tiles')
-    const ranges = empty([tiles, 2], 'u32', 'tile ranges')
+    const sortedKeys = empty([room], 'u32', 'sorted tiles')
+    const offsets = empty([gaussians + 1], 'u32', 'first pairs')
     using counts = device.empty([gaussians], 'u32', 'tiles in depth order')
-    using offsets = device.empty([gaussians + 1], 'u32', 'first pairs')
     using keys = device.empty([room], 'u32', 'tiles of pairs')
     using splats = device.empty([room], 'u32', 'splats of pairs')
-    using sortedKeys = device.empty([room], 'u32', 'sorted tiles')
     using listed = device.empty([1], 'u32', 'listed pairs')
     const tensors = { records, order, counters, offsets, counts: null, keys, splats, listed }
     const nothing = { offsets: null, keys: null, splats: null, listed: null }
     device.launch(kernels.listTiles, grid, settings, { ...tensors, ...nothing, counts })
     primitives.exclusiveScanInto(counts, offsets)
     device.launch(kernels.listTiles, grid, { ...settings, listing: 1 }, tensors)
-    const range = { count: listed, endBit: tilesOf(view).tileBits }
+    const range = { count: listed, endBit: tileBits }
     primitives.sortPairsInto({ keys, values: splats }, { keys: sortedKeys, values }, range)
-    device.fill(ranges, 0)
+    device.fill(finals, 0)
     const everything = Math.ceil(Math.max(room, tiles) / block)
-    device.launch(kernels.rangeTiles, everything, settings, { sortedKeys, order, totals: counters, values, ranges })
-    return { values, ranges }
+    device.launch(kernels.rangeTiles, everything, settings, { sortedKeys, order, totals: counters, values, finals })
+    return { values, keys: sortedKeys, offsets }
   }
 
   #saved({ saved }: RasterResult, view: View, gaussians: number) {
@@ -216,15 +247,18 @@ export class WebgpuRasterizer implements Rasterizer {
     const { width, height } = view
     const get = <D extends DType>(index: number, dtype: D, shape: readonly (number | '*')[]): Tensor<D> => {
       const tensor = saved[index]
-      if (!tensor) throw new ArgumentError(operator, 'result.saved', saved.length, 'the 5 tensors of forward')
+      if (!tensor) throw new ArgumentError(operator, 'result.saved', saved.length, 'the 7 tensors of forward')
       check(operator, this.device, `result.saved[${index}]`, tensor, dtype, shape)
       return tensor as Tensor<D>
     }
     return {
+      counters: get(0, 'u32', [counterWords]),
       records: get(1, 'f32', [gaussians, recordWords]),
-      ranges: get(2, 'u32', [tilesOf(view).tiles, 2]),
+      finals: get(2, 'u32', [tilesOf(view).tiles + height * width, 2]),
       values: get(3, 'u32', ['*']),
-      finals: get(4, 'u32', [height, width, 2]),
+      keys: get(4, 'u32', ['*']),
+      order: get(5, 'u32', [gaussians]),
+      offsets: get(6, 'u32', [gaussians + 1]),
     }
   }
 
@@ -246,8 +280,12 @@ export class WebgpuRasterizer implements Rasterizer {
 
 type Empty = <D extends DType>(shape: Shape, dtype: D, name: string) => Tensor<D>
 
-/** Pairs that a list can hold at most: what can be bound, in words, and less than the mark of a range without list. */
+/** Pairs that a list can hold at most: what can be bound, in words, and what can be numbered. */
 function mostPairs(device: WebgpuDevice): number {
-  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits
-  return Math.min(2 ** 30, Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4))
+  return Math.min(pairLimit, Math.floor(bindingLimit(device) / 4))
+}
+
+/** Bytes of a tensor at most: kernels may read the vector that its last word is part of. */
+function bindingLimit({ limits }: WebgpuDevice): number {
+  return Math.floor(Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize) / 256) * 256
 }

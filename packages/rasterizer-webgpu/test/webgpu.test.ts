@@ -76,11 +76,6 @@ describe.skipIf(!found)('webgpu', () => {
     expectAlike(await gradients(problem, withoutLists), await gradients(problem, createRasterizer))
   })
 
-  it('has the same gradients however many splats are staged', async () => {
-    const problem = { scene: randomScene(createRandom(7), 300, 40, 30, 0.1), view: frontView(40, 30) }
-    expectAlike(await gradients(problem, variant({ round: 4 })), await gradients(problem, variant({ round: 8 })))
-  })
-
   it('draws what is in use only', async () => {
     const view = obliqueView(50, 40)
     const scene = randomScene(createRandom(9), 400, 50, 40, 0.1)
@@ -131,7 +126,7 @@ describe.skipIf(!found)('webgpu', () => {
     expect(() =>
       rasterizer.backward(inputs, view, { ...result, saved }, { vImage }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: rasterizer.backward: result.saved must be the 5 tensors of forward, got 3]`,
+      `[ArgumentError: rasterizer.backward: result.saved must be the 7 tensors of forward, got 3]`,
     )
     expect(() =>
       rasterizer.backward(inputs, view, { ...result, saved: [...saved, ...saved] }, { vImage }),
