@@ -2,7 +2,8 @@
 //
 // An invocation is a Gaussian; workgroups of 256. `project` writes geometry: the radius and the sort key (bits of the depth,
 // behind all others where culled) of all, the first two vectors of the record (layout.wgsl) of visible ones. `paint` adds
-// colours, culls what has none, numbers the Gaussians for the sort and counts the visible ones, an atomic a workgroup.
+// colours, culls what has none, numbers the Gaussians for the sort and counts the visible ones, an atomic a workgroup; an
+// invocation also empties the range of a tile.
 // Two kernels, since one would need eleven buffers. Integer sums only: the result is always the same.
 //#include "projection.wgsl"
 
@@ -18,6 +19,7 @@
 @group(0) @binding(1) var<storage, read> colors: array<f32>; // [G, 3]
 @group(0) @binding(2) var<storage, read_write> indices: array<u32>; // [G]
 @group(0) @binding(3) var<storage, read_write> counters: array<atomic<u32>>; // zeros
+@group(0) @binding(4) var<storage, read_write> finals: array<vec2u>; // [tiles + H W, 2], of which the ranges
 
 /// Whether the square of half side `radius` around (u, v) meets a tile of the image.
 fn meetsImage(u: f32, v: f32, radius: f32) -> bool {
@@ -78,6 +80,7 @@ fn paint(
     @builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_index) thread: u32) {
   let i = 256u * linearId(workgroup, grid) + thread;
+  if (i < settings.tiles) { finals[i] = vec2u(0u); }
   if (i < settings.gaussians) {
     indices[i] = i;
     if (radii[i] != 0) {

@@ -111,8 +111,8 @@ export class WebgpuRasterizer implements Rasterizer {
       const records = empty([gaussians, recordWords], 'f32', 'projected Gaussians')
       device.fill(counters, 0)
       const order = empty([gaussians], 'u32', 'depth order')
-      this.#project(inputs, settings, records, radii, counters, order)
       const finals = empty([settings.tiles + height * width, 2], 'u32', 'tile ranges and final transmittances')
+      this.#project(inputs, settings, { records, radii, counters, finals, order })
       const { values, keys, offsets } = this.#list(empty, settings, records, order, counters, finals)
       device.launch(kernels.forward, settings.tiles, settings, { records, values, image, alphas, depths, finals })
       const saved = [counters, records, finals, values, keys, order, offsets]
@@ -185,24 +185,23 @@ export class WebgpuRasterizer implements Rasterizer {
     this.observe(result).then(done, () => {})
   }
 
-  /** Fills records, radii and the depth order of all Gaussians. */
+  /** Fills records, radii and the depth order of all Gaussians, counts visible ones and empties the ranges of tiles. */
   #project(
     { means, quats, scales, opacities, colors, count }: RasterInputs,
     settings: Settings,
-    records: Tensor<'f32'>,
-    radii: Tensor<'i32'>,
-    counters: Tensor<'u32'>,
-    order: Tensor<'u32'>,
+    outputs: Projected,
   ): void {
     const { device, kernels } = this
-    const { gaussians } = settings
+    const { gaussians, tiles } = settings
+    const { records, radii, counters, finals, order } = outputs
     const grid = Math.ceil(gaussians / block)
     using keys = device.empty([gaussians], 'u32', 'depths')
     using indices = device.empty([gaussians], 'u32', 'indices')
     using sortedKeys = device.empty([gaussians], 'u32', 'sorted depths')
     const geometry = { means, quats, scales, opacities, count: count ?? null, records, radii, keys }
     device.launch(kernels.project, grid, { ...settings, hasCount: count ? 1 : 0 }, geometry)
-    device.launch(kernels.paint, grid, settings, { colors, indices, counters, records, radii, keys })
+    const painted = Math.ceil(Math.max(gaussians, tiles) / block)
+    device.launch(kernels.paint, painted, settings, { colors, indices, counters, records, radii, keys, finals })
     // What lies behind the count is culled and never looked at.
     const range = { endBit: depthBits, ...(count && { count }) }
     this.primitives.sortPairsInto({ keys, values: indices }, { keys: sortedKeys, values: order }, range)
@@ -236,7 +235,6 @@ export class WebgpuRasterizer implements Rasterizer {
     device.launch(kernels.listTiles, grid, { ...settings, listing: 1 }, tensors)
     const range = { count: listed, endBit: tileBits }
     primitives.sortPairsInto({ keys, values: splats }, { keys: sortedKeys, values }, range)
-    device.fill(finals, 0)
     const everything = Math.ceil(Math.max(room, tiles) / block)
     device.launch(kernels.rangeTiles, everything, settings, { sortedKeys, order, totals: counters, values, finals })
     return { values, keys: sortedKeys, offsets }
@@ -276,6 +274,14 @@ export class WebgpuRasterizer implements Rasterizer {
       throw error
     }
   }
+}
+
+interface Projected {
+  records: Tensor<'f32'>
+  radii: Tensor<'i32'>
+  counters: Tensor<'u32'>
+  finals: Tensor<'u32'>
+  order: Tensor<'u32'>
 }
 
 type Empty = <D extends DType>(shape: Shape, dtype: D, name: string) => Tensor<D>

@@ -1,6 +1,6 @@
 import { defaultRasterizerConfig } from '@clipgstream/rasterizer'
 import { expect, it } from 'vitest'
-import { settingsOf, tilesOf } from '../src/layout.js'
+import { settingsOf, sumsOf, tilesOf } from '../src/layout.js'
 
 it('counts tiles and the bits of their numbers', () => {
   expect(tilesOf({ width: 1, height: 1 })).toEqual({ tilesX: 1, tilesY: 1, tiles: 1, tileBits: 0 })
@@ -31,4 +31,17 @@ it('takes the first opacity that reaches alphaMin', () => {
     expect(limit).toBeGreaterThanOrEqual(alphaMin)
     expect(Math.fround(limit * (1 - 2 ** -24))).toBeLessThan(alphaMin)
   }
+})
+
+it('has rows as far as pairs, the budget and the limit go', () => {
+  const pass = { gaussians: 1000, capacity: 5002, tileBits: 13 }
+  const cleared = 12 * 1000 + 4 + 5004
+  expect(sumsOf(pass, 2 ** 28, 2 ** 31)).toEqual({ words: cleared + 50_020, cleared, rows: 5002 })
+  expect(sumsOf(pass, 4000, 2 ** 31)).toEqual({ words: cleared + 1000, cleared, rows: 100 })
+  expect(sumsOf(pass, 2 ** 28, 4 * cleared + 439)).toEqual({ words: cleared + 100, cleared, rows: 10 })
+  const none = { words: 12_000, cleared: 12_000, rows: 0 }
+  expect(sumsOf(pass, 39, 2 ** 31)).toEqual(none)
+  expect(sumsOf(pass, 2 ** 28, 100)).toEqual(none)
+  // Images of more than 65,536 tiles.
+  expect(sumsOf({ ...pass, tileBits: 17 }, 2 ** 28, 2 ** 31)).toEqual(none)
 })
