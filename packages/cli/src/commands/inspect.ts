@@ -42,7 +42,8 @@ export async function inspect(terminal: Terminal, path: string, flags: InspectFl
   for (const finding of told.slice(0, mostLines)) terminal.line(`${finding.severity.padEnd(12)}${findingText(finding)}`)
   if (told.length > mostLines) terminal.line(`${''.padEnd(12)}and ${told.length - mostLines} more in the report`)
   for (const line of unchecked) terminal.line(`${'not checked'.padEnd(12)}${line}`)
-  if (report !== undefined || !opened.report) terminal.line(`${'verdict'.padEnd(12)}${verdictText(verdict)}`)
+  if (report !== undefined || !opened.report)
+    terminal.line(`${'verdict'.padEnd(12)}${verdictText(verdict, opened.capture?.kind ?? null)}`)
   if (report !== undefined) {
     const seconds = (performance.now() - started) / 1000
     terminal.line(`${'report'.padEnd(12)}${join(report, 'report.html')} in ${durationText(seconds)}`)

@@ -73,7 +73,7 @@ async function openOther(vfs: Vfs, flags: DataFlags): Promise<Opened> {
       severity: 'note',
       check: 'files',
       what: `a ${capture.kind} capture: train reads this project's own layout only`,
-      where: vfs.label,
+      where: '',
       figure: '',
       remedy: 'convert it with clipgstream process',
     })

@@ -1,3 +1,4 @@
+import type { CaptureKind } from '@clipgstream/io'
 import type { Checks } from './checks.js'
 import { type Finding, sortFindings, type Verdict } from './finding.js'
 import { escapeHtml } from './markup.js'
@@ -37,8 +38,12 @@ const verdicts = {
   'will not train': { class: 'stop', text: 'will not train: fix what is marked stop first' },
 } satisfies Record<Verdict, { class: string; text: string }>
 
-export function verdictText(verdict: Verdict): string {
-  return verdicts[verdict].text
+/** A verdict in words; other captures are converted before they are trained. */
+export function verdictText(verdict: Verdict, kind: CaptureKind | null): string {
+  const { text } = verdicts[verdict]
+  if (kind === null || kind === 'clip-stream') return text
+  if (verdict === 'will not train') return 'cannot be converted: fix what is marked stop first'
+  return text.replace('training', 'converting it, as far as it was checked').replace('trained', 'converted')
 }
 
 /** The report as one page beside its images. */
@@ -55,7 +60,7 @@ export function reportPage(content: PageContent): string {
 </head>
 <body>
 <h1>${escapeHtml(title)}</h1>
-<div class="verdict ${verdicts[verdict].class}">${escapeHtml(verdicts[verdict].text)}</div>
+<div class="verdict ${verdicts[verdict].class}">${escapeHtml(verdictText(verdict, content.subject?.kind ?? null))}</div>
 ${findingTable(findings)}
 ${unchecked.length > 0 ? `<p>Not checked: ${unchecked.map(escapeHtml).join('; ')}.</p>` : ''}
 <h2>What there is</h2><pre>${escapeHtml(summary)}</pre>
