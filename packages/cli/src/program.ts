@@ -108,10 +108,9 @@ export function createProgram(version: string): Command {
       .option('--views <which>', 'test, train, or camera names separated by commas', 'test')
       .addOption(new Option('--path <kind>', 'a moving camera instead').choices(['orbit', 'spiral', 'through']))
       .addOption(
-        new Option('--camera-path <file>', 'the cameras of a camera_path.json (Blender, nerfstudio) instead').conflicts([
-          'path',
-          'steps',
-        ]),
+        new Option('--camera-path <file>', 'the cameras of a camera_path.json (Blender, nerfstudio) instead').conflicts(
+          ['path', 'steps'],
+        ),
       )
       .option('--steps <n>', 'images of a path (default: the number of frames)', parseCount)
       .option('--frames <indices>', 'frames to draw, such as 0-19 or 7 (default: all trained)', parseIndices)
