@@ -15,6 +15,7 @@ export interface ProcessFlags {
   calibrate?: 'colmap'
   colmap?: string
   colmapFrames?: number
+  colmapNeighbours?: number
   colmapSet?: readonly string[]
   cameraModel?: string
   sharedLens?: boolean
@@ -75,6 +76,11 @@ export function addProcessFlags(command: Command): Command {
     )
     .option('--colmap <program>', 'where COLMAP is (default: on PATH)')
     .option('--colmap-frames <n>', 'moments of which COLMAP gets the images (default 1)', parseCount)
+    .option(
+      '--colmap-neighbours <n>',
+      'match only cameras so near in the order of names, which go around a ring',
+      parseCount,
+    )
     .option(
       '--colmap-set <command.option=value>',
       'an option of a COLMAP command, such as mapper.Mapper.init_min_tri_angle=8; may be repeated',
@@ -168,6 +174,7 @@ export function processOptions(flags: ProcessFlags, offsets: Readonly<Record<str
       ...(cameraModel !== undefined && { cameraModel }),
       ...(sharedLens && { sharedLens }),
       ...(allowMissingCameras && { allowMissing: true }),
+      ...(flags.colmapNeighbours !== undefined && { neighbours: flags.colmapNeighbours }),
       ...(colmapSet && { set: parseColmapSet(colmapSet) }),
     },
   }
@@ -188,10 +195,10 @@ export function parseOffsets(text: string): Record<string, number> {
 function parseColmapSet(settings: readonly string[]): Record<string, Record<string, string>> {
   const set: Record<string, Record<string, string>> = {}
   for (const setting of settings) {
-    const match = /^(feature_extractor|exhaustive_matcher|mapper)\.([\w.]+)=(.*)$/.exec(setting)
+    const match = /^(feature_extractor|matcher|mapper)\.([\w.]+)=(.*)$/.exec(setting)
     if (!match?.[1] || !match[2])
       throw new InvalidArgumentError(
-        `expected feature_extractor, exhaustive_matcher or mapper, a dot, an option and its value, such as mapper.Mapper.init_min_tri_angle=8; got ${setting}`,
+        `expected feature_extractor, matcher or mapper, a dot, an option and its value, such as mapper.Mapper.init_min_tri_angle=8; got ${setting}`,
       )
     set[match[1]] = { ...set[match[1]], [match[2]]: match[3] ?? '' }
   }

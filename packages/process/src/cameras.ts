@@ -44,7 +44,8 @@ export async function solveCameras(
     )
   }
   const moments = compute ? momentsOf(plan, options) : []
-  const { program: _, ...colmap } = options.colmap ?? {}
+  // Where COLMAP is, and whether all cameras must be placed, does not change what it finds.
+  const { program: _, allowMissing: __, ...colmap } = options.colmap ?? {}
   const id = await runStep(workspace, {
     name: 'cameras',
     inputs: compute
@@ -69,11 +70,12 @@ async function solve(
 ): Promise<void> {
   const folder = join(workspace.folder, workFolder, 'colmap')
   const images = new Map<string, string[]>()
-  for (const name of names) {
+  const safe = fileNames(names)
+  for (const [i, name] of names.entries()) {
     for (const moment of moments) {
       const path = pictures.image(name, moment)
       if (path === null) continue
-      const file = moments.length > 1 ? `${name}/${moment}${extname(path)}` : `${name}${extname(path)}`
+      const file = moments.length > 1 ? `${safe[i]}/${moment}${extname(path)}` : `${safe[i]}${extname(path)}`
       await placeImage(path, join(folder, 'images', file))
       images.set(name, [...(images.get(name) ?? []), file])
     }
@@ -92,6 +94,12 @@ async function solve(
     message: `COLMAP ${solution.version} placed ${solution.cameras.length} of ${names.length} cameras; ${solution.points.length / 3} points, mean reprojection error ${solution.meanError.toFixed(2)} px`,
   })
   await writeCameras(workspace, solution.cameras, solution.points, solution.colors)
+}
+
+/** Names without spaces, which COLMAP's lists are separated by. */
+function fileNames(names: readonly string[]): string[] {
+  const safe = names.map((name) => name.replaceAll(/[^\w.-]/g, '_'))
+  return new Set(safe).size === safe.length ? safe : safe.map((name, i) => `${i}-${name}`)
 }
 
 /** Frames whose images COLMAP gets: the first, and others spread over the sequence. */

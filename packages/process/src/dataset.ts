@@ -50,9 +50,14 @@ export async function finishDataset(
         }),
         points3D: sparseModel(points.positions, points.colors),
       }
+      let done = 0
+      const write = async (path: string, bytes: Uint8Array | string) => {
+        await workspace.write(path, bytes)
+        workspace.report({ type: 'progress', step: 'dataset', done: ++done, total: 2 * names.length + 1, note: path })
+      }
       for (const format of ['binary', 'text'] as const) {
         for (const [name, bytes] of Object.entries(writeColmapModel(content, format)))
-          await workspace.write(`sparse/0/${name}`, bytes)
+          await write(`sparse/0/${name}`, bytes)
       }
       const meta = {
         ...(plan.fps !== null && { fps: plan.fps }),
@@ -61,7 +66,7 @@ export async function finishDataset(
         camera_names: views.map(({ name }) => name),
         test_cameras: test,
       }
-      await workspace.write('meta.json', `${JSON.stringify(meta, null, 2)}\n`)
+      await write('meta.json', `${JSON.stringify(meta, null, 2)}\n`)
     },
   })
   const report = await inspectDataset(nodeFolder(workspace.folder), { allowGaps: lengths === 'gaps' })

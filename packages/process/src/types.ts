@@ -97,9 +97,15 @@ export interface ColmapOptions {
   readonly cameraModel?: string
   /** All cameras have the same lens. Default false. */
   readonly sharedLens?: boolean
+  /**
+   * Match only cameras at most so many apart in the order of names, which go around a ring: faster, and what looks alike from
+   * opposite sides is not confused. Default: every camera with every other.
+   */
+  readonly neighbours?: number
   /** Go on without cameras that could not be registered. Default false. */
   readonly allowMissing?: boolean
-  /** Further options by command: `{ mapper: { 'Mapper.init_min_tri_angle': '8' } }`. */
+  /** Further options by command: `{ mapper: { 'Mapper.init_min_tri_angle': '8' } }`; commands
+   * are feature_extractor, matcher and mapper. */
   readonly set?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 

@@ -15,12 +15,14 @@ const counted = { ...small, pixel: (frame: number) => [frame * 7, frame * 7, fra
 /** Hard to compress, so that a file that is cut loses frames. */
 const noisy = {
   ...small,
-  pixel: (f: number, x: number, y: number) => [(x * y * 31 + f) & 255, (x * x * y * f) & 255, (y * y * x) & 255] as const,
+  pixel: (f: number, x: number, y: number) =>
+    [(x * y * 31 + f) & 255, (x * x * y * f) & 255, (y * y * x) & 255] as const,
 }
 
 async function collect(path: string, wanted: number[]): Promise<Map<number, number>> {
   const found = new Map<number, number>()
-  for await (const { index, image } of decodeVideo(path, new Set(wanted))) if (image) found.set(index, image.data[0] ?? -1)
+  for await (const { index, image } of decodeVideo(path, new Set(wanted)))
+    if (image) found.set(index, image.data[0] ?? -1)
   return found
 }
 

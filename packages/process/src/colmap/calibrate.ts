@@ -1,8 +1,14 @@
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Camera, cameraModel, nearestRotation, type Vec3 } from '@clipgstream/camera'
-import { type ColmapModel, poseMatrix, readColmapModel } from '@clipgstream/io'
-import { nodeFolder } from '@clipgstream/io/node'
+import {
+  type Camera,
+  cameraModel,
+  matrixToQuaternion,
+  normalizeQuaternion,
+  quaternionToMatrix,
+} from '@clipgstream/camera'
+import { type ColmapModel, OptionError, poseMatrix, readColmapModel } from '@clipgstream/io'
+import { nodeFolder, writeAtomic } from '@clipgstream/io/node'
 import type { Calibrated } from '../cameras.js'
 import { ColmapError } from '../errors.js'
 import type { ColmapOptions } from '../types.js'
@@ -28,7 +34,7 @@ export interface Solution {
   readonly version: string
 }
 
-const stages = ['feature_extractor', 'exhaustive_matcher', 'mapper'] as const
+const stages = ['feature_extractor', 'matcher', 'mapper'] as const
 
 /**
  * Cameras out of images with COLMAP: SIFT features, exhaustive matching, incremental mapping. Stops after each command can be
@@ -44,6 +50,8 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
     for (const name of names) if (await colmap.knows(command, name)) return { [name]: gpu }
     return {}
   }
+  const pairs = options.neighbours === undefined ? null : neighbourPairs(images, options.neighbours)
+  const matcher = pairs ? 'matches_importer' : 'exhaustive_matcher'
   const several = [...images.values()].some((files) => files.length > 1)
   const commands: Record<(typeof stages)[number], Record<string, string | number>> = {
     feature_extractor: {
@@ -57,9 +65,10 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
           : {}),
       ...(await named('feature_extractor', 'FeatureExtraction.use_gpu', 'SiftExtraction.use_gpu')),
     },
-    exhaustive_matcher: {
+    matcher: {
       database_path: 'database.db',
-      ...(await named('exhaustive_matcher', 'FeatureMatching.use_gpu', 'SiftMatching.use_gpu')),
+      ...(pairs && { match_list_path: 'pairs.txt', match_type: 'pairs' }),
+      ...(await named(matcher, 'FeatureMatching.use_gpu', 'SiftMatching.use_gpu')),
     },
     mapper: {
       database_path: 'database.db',
@@ -74,13 +83,43 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
     for (const [i, stage] of stages.entries()) {
       options.onStage(stage, i, stages.length)
       const set = options.set?.[stage] ?? {}
-      const work = colmap.run(stage, { ...commands[stage], ...set }, run)
+      if (stage === 'matcher' && pairs)
+        await writeAtomic(join(folder, 'pairs.txt'), pairs.map((pair) => `${pair.join(' ')}\n`).join(''))
+      const work = colmap.run(stage === 'matcher' ? matcher : stage, { ...commands[stage], ...set }, run)
       await (stage === 'mapper' ? work.catch((error: unknown) => explainMapper(error, folder, images.size)) : work)
     }
     await rename(join(folder, 'sparse.partial'), join(folder, 'sparse'))
   }
   options.onStage('done', stages.length, stages.length)
   return { ...(await readSolution(options)), version: colmap.version }
+}
+
+/**
+ * Pairs of images of cameras that are at most `reach` apart in the order of names, the last beside the first, of one moment;
+ * and of each camera with itself at the first moment.
+ */
+export function neighbourPairs(
+  images: ReadonlyMap<string, readonly string[]>,
+  reach: number,
+): (readonly [string, string])[] {
+  if (!(Number.isInteger(reach) && reach >= 1)) throw new OptionError('neighbours', reach, 'a whole number above 0')
+  const cameras = [...images.values()]
+  const pairs = new Map<string, readonly [string, string]>()
+  const add = (a: string | undefined, b: string | undefined) => {
+    if (a === undefined || b === undefined || a === b) return
+    const pair = a < b ? ([a, b] as const) : ([b, a] as const)
+    pairs.set(pair.join('\n'), pair)
+  }
+  cameras.forEach((files, i) => {
+    for (const file of files) add(files[0], file)
+    for (let step = 1; step <= reach; step++) {
+      const others = cameras[(i + step) % cameras.length] ?? []
+      files.forEach((file, moment) => {
+        add(file, others[moment])
+      })
+    }
+  })
+  return [...pairs.values()]
 }
 
 /** COLMAP fails when it finds no model at all; an empty folder says the same. */
@@ -148,15 +187,21 @@ function solved(model: ColmapModel, images: ReadonlyMap<string, readonly string[
   return cameras
 }
 
-/** The mean of the centres, and the rotation nearest to the mean of the rotations. */
+/** The means of the centres and of the rotations, as quaternions; for poses that lie close together. */
 export function meanPose(poses: readonly (readonly number[])[]): number[] {
   const [only] = poses
   if (only && poses.length === 1) return [...only]
-  const row = (i: number): Vec3 => {
-    const sum = (axis: number) => poses.reduce((total, pose) => total + pose[4 * i + axis]! / poses.length, 0)
-    return [sum(0), sum(1), sum(2)]
-  }
-  const rotation = nearestRotation([row(0), row(1), row(2)])
+  const quaternions = poses.map((p) => {
+    return matrixToQuaternion([
+      [p[0]!, p[1]!, p[2]!],
+      [p[4]!, p[5]!, p[6]!],
+      [p[8]!, p[9]!, p[10]!],
+    ])
+  })
+  // q and -q are the same rotation.
+  const sign = (q: readonly number[]) => (q.reduce((sum, v, i) => sum + v * (quaternions[0]?.[i] ?? 0), 0) < 0 ? -1 : 1)
+  const mean = [0, 1, 2, 3].map((i) => quaternions.reduce((sum, q) => sum + sign(q) * (q[i] ?? 0), 0))
+  const rotation = quaternionToMatrix(normalizeQuaternion(mean))
   const centre = (axis: number) =>
     poses.reduce((total, p) => total - (p[axis]! * p[3]! + p[4 + axis]! * p[7]! + p[8 + axis]! * p[11]!), 0) /
     poses.length

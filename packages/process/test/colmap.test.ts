@@ -1,0 +1,170 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  ColmapError,
+  findColmap,
+  meanPose,
+  type ProcessEvent,
+  type ProcessOptions,
+  processRecordings,
+} from '@clipgstream/process'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { neighbourPairs } from '../src/colmap/calibrate.js'
+import { model, writeImages, writeModel } from './scene.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'clipgstream-colmap-'))
+const program = fileURLToPath(new URL('fake-colmap.mjs', import.meta.url))
+const at = (name: string) => join(folder, name)
+const options: ProcessOptions = {
+  ...{ calibrate: 'colmap', clouds: 'random', randomPoints: 100, clipSize: 2, format: 'png' },
+  ...{ test: { names: ['cam3'] }, colmap: { program } },
+}
+
+beforeAll(async () => {
+  await writeImages(at('images'), 3)
+  const png = (which: readonly string[]) => which.map((name) => `${name}.png`)
+  writeModel(at('models/full'), model('png'))
+  writeModel(at('models/part'), model('png', png(['cam0', 'cam1', 'cam3'])))
+  writeModel(at('models/rest'), model('png', png(['cam1', 'cam2'])))
+  process.env['FAKE_MODELS'] = at('models')
+})
+afterEach(() => {
+  delete process.env['FAKE_COLMAP']
+})
+afterAll(() => {
+  delete process.env['FAKE_MODELS']
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function run(dataset: string, mode = '', more: ProcessOptions = {}) {
+  process.env['FAKE_COLMAP'] = mode
+  const events: ProcessEvent[] = []
+  const report = await processRecordings(at('images'), at(dataset), { ...options, ...more }, (event) =>
+    events.push(event),
+  )
+  return { report, events }
+}
+
+const calls = (dataset: string) =>
+  readFileSync(at(`${dataset}/.process/colmap/calls.txt`), 'utf8')
+    .trim()
+    .split('\n')
+
+describe('calibration with COLMAP', () => {
+  it('calls it with the options of the layout, and shows what it prints', async () => {
+    const { report, events } = await run('a')
+    expect(report.cameras).toHaveLength(4)
+    expect(calls('a')).toEqual([
+      'feature_extractor --database_path database.db --image_path images --ImageReader.camera_model OPENCV --SiftExtraction.use_gpu 0',
+      'exhaustive_matcher --database_path database.db --SiftMatching.use_gpu 0',
+      'mapper --database_path database.db --image_path images --output_path sparse.partial --Mapper.ba_global_function_tolerance 0.000001',
+    ])
+    const printed = events.flatMap((event) => (event.type === 'output' ? [event.text] : []))
+    expect(printed).toEqual([
+      'COLMAP 3.8 without CUDA',
+      'feature_extractor at work',
+      'exhaustive_matcher at work',
+      'mapper at work',
+    ])
+    expect(readFileSync(at('a/.process/colmap/database.db'), 'utf8')).toBe('cam0.png cam1.png cam2.png cam3.png')
+  })
+
+  it('takes several moments, neighbours, one lens, and options as they are given', async () => {
+    const colmap = {
+      program,
+      neighbours: 1,
+      sharedLens: true,
+      cameraModel: 'SIMPLE_PINHOLE',
+      set: { mapper: { 'Mapper.x': '7' } },
+    }
+    // The model has no images of this name.
+    await expect(run('b', '', { colmapFrames: 2, colmap })).rejects.toThrow(/no two of the 4 cameras/)
+    const [extract, match, map] = calls('b')
+    expect(extract).toContain('--ImageReader.camera_model SIMPLE_PINHOLE --ImageReader.single_camera 1')
+    expect(match).toBe(
+      'matches_importer --database_path database.db --match_list_path pairs.txt --match_type pairs --SiftMatching.use_gpu 0',
+    )
+    expect(map).toMatch(/--Mapper.x 7$/)
+    expect(readFileSync(at('b/.process/colmap/pairs.txt'), 'utf8').trim().split('\n')).toHaveLength(12)
+  })
+
+  it('names the cameras that could not be placed, and goes on without them if told to', async () => {
+    await expect(run('c', 'parts')).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ColmapError: COLMAP could not place 1 of 4 cameras: cam2. It found 2 models that do not hang together, of 3, 2 cameras. They see too little of what the others see, or are blurred or dark. Give a calibration, add cameras or moments (--colmap-frames) between, or go on without them by --allow-missing-cameras]`,
+    )
+    const { report, events } = await run('c', 'parts', { colmap: { program, allowMissing: true } })
+    expect(report.cameras.map(({ name }) => name)).toEqual(['cam0', 'cam1', 'cam3'])
+    expect(
+      events.some((event) => event.type === 'output' && /could not place 1 of 4 cameras: cam2/.test(event.text)),
+    ).toBe(true)
+  })
+
+  it('explains what fails', async () => {
+    await expect(run('d', 'none')).rejects.toThrow(
+      /found no two of the 4 cameras with enough in common.*\n.*last lines/,
+    )
+    await expect(run('d', 'fail feature_extractor')).rejects.toThrowErrorMatchingInlineSnapshot(`
+      [ColmapError: COLMAP feature_extractor failed with code 1
+        COLMAP's last lines:
+          feature_extractor at work
+          ERROR: something broke]
+    `)
+    await expect(run('d', 'old')).rejects.toThrow(/is COLMAP 3.5; version 3.6 or later is needed/)
+    await expect(run('d', 'other')).rejects.toThrow(/is not COLMAP/)
+    await expect(findColmap(at('nowhere'))).rejects.toThrow(/COLMAP was not found \(.*\); install it/)
+    await expect(findColmap(at('nowhere'))).rejects.toThrow(ColmapError)
+    // The same folder, once it works.
+    expect((await run('d')).report.usable).toBe(true)
+  })
+
+  it('goes on after a kill where COLMAP was', async () => {
+    const child = fileURLToPath(new URL('child.mjs', import.meta.url))
+    const env = { ...process.env, FAKE_COLMAP: 'kill mapper' }
+    const { signal } = spawnSync(process.execPath, [child, at('images'), at('e'), JSON.stringify(options)], { env })
+    expect(signal).toBe('SIGKILL')
+    const { report, events } = await run('e')
+    expect(report.usable).toBe(true)
+    expect(events).toContainEqual({ type: 'step', step: 'cameras', state: 'resume', reason: 'was interrupted' })
+    expect(readFileSync(at('e/.process/colmap/database.db'), 'utf8')).not.toBe('')
+  })
+})
+
+describe('pairs and poses', () => {
+  it('pairs neighbours around the ring, moment by moment', () => {
+    const images = new Map(['a', 'b', 'c', 'd'].map((name) => [name, [`${name}/0`, `${name}/1`]]))
+    const pairs = neighbourPairs(images, 1)
+      .map((pair) => pair.join(' '))
+      .sort()
+    expect(pairs).toEqual(
+      [
+        'a/0 a/1',
+        'a/0 b/0',
+        'a/1 b/1',
+        'b/0 b/1',
+        'b/0 c/0',
+        'b/1 c/1',
+        'c/0 c/1',
+        'c/0 d/0',
+        'c/1 d/1',
+        'd/0 d/1',
+        'a/0 d/0',
+        'a/1 d/1',
+      ].sort(),
+    )
+    expect(() => neighbourPairs(images, 0)).toThrow(/neighbours must be a whole number/)
+  })
+
+  it('means of poses: centres and rotations', () => {
+    const turn = (angle: number, x: number) => {
+      const [c, s] = [Math.cos(angle), Math.sin(angle)]
+      // The centre is (x, 0, 0).
+      return [c, -s, 0, -c * x, s, c, 0, -s * x, 0, 0, 1, 0]
+    }
+    meanPose([turn(0.1, 1), turn(0.3, 3)]).forEach((value, i) => {
+      expect(value).toBeCloseTo(turn(0.2, 2)[i] ?? 99, 9)
+    })
+  })
+})

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+// Stands for COLMAP: writes a model of the images that it finds, or fails as FAKE_COLMAP says. Notes what it was asked.
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const [command = '-h', ...rest] = process.argv.slice(2)
+const mode = process.env['FAKE_COLMAP'] ?? ''
+if (command === '-h') {
+  process.stdout.write(
+    mode === 'other'
+      ? 'usage: something else\n'
+      : `COLMAP ${mode === 'old' ? '3.5' : '3.8'} -- Structure-from-Motion (without CUDA)\n`,
+  )
+  process.exit(0)
+}
+if (rest[0] === '-h') {
+  process.stdout.write('  --SiftExtraction.use_gpu arg (=1)\n  --SiftMatching.use_gpu arg (=1)\n')
+  process.exit(0)
+}
+appendFileSync('calls.txt', `${[command, ...rest].join(' ')}\n`)
+process.stdout.write(`${command} at work\n`)
+/** @param {string} name */
+const option = (name) => rest[rest.indexOf(`--${name}`) + 1] ?? ''
+if (mode === `fail ${command}`) {
+  process.stderr.write('ERROR: something broke\n')
+  process.exit(1)
+}
+if (mode === `kill ${command}`) {
+  process.kill(process.ppid, 'SIGKILL')
+  process.exit(1)
+}
+if (command === 'feature_extractor') writeFileSync(option('database_path'), readdirSync('images').join(' '))
+if (command === 'mapper' && mode !== 'none') {
+  if (!existsSync('database.db')) process.exit(1)
+  // Models that the test has put beside the program's folder of work.
+  for (const name of mode === 'parts' ? ['part', 'rest'] : ['full']) {
+    const to = join(option('output_path'), name === 'rest' ? '1' : '0')
+    mkdirSync(to, { recursive: true })
+    cpSync(join(process.env['FAKE_MODELS'] ?? '', name), to, { recursive: true })
+  }
+}
+if (command === 'mapper' && mode === 'none') {
+  process.stdout.write('=> No good initial image pair found.\n')
+  process.stderr.write('ERROR: failed to create sparse model\n')
+  process.exit(1)
+}
