@@ -11,7 +11,7 @@
 // atomics, and the same bytes every time. A tile takes its rows at its start, as many as it reaches splats; collect.wgsl
 // adds the rows of a Gaussian up. Where no rows are left, or tiles have no lists, sums are added to the Gaussian at once:
 // an atomic a tile and sum; WGSL has none for floats, so bits are compared and swapped, in any order.
-// Workgroup memory: 13.9 KiB with SUBGROUPS, else 24.3 KiB with ROUND 4, 20.2 KiB with ROUND 2.
+// Workgroup memory: 13.8 KiB with SUBGROUPS, else 24.4 KiB with ROUND 4, 20.4 KiB with ROUND 2.
 //#if SUBGROUPS
 // Whether a splat concerns a subgroup is the same for all of its lanes, but the compiler cannot know.
 diagnostic(off, subgroup_uniformity);

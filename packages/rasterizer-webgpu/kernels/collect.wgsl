@@ -2,7 +2,7 @@
 //
 // `clear` zeroes what is read before it is written: all but the rows. `collect`: an invocation is a splat, in depth order,
 // whose pairs are numbered one after the other; splats with many pairs are added up by 32 invocations of the workgroup of
-// 256. A pair that no tile reached has no row. The order of additions is fixed. 15.3 KiB of workgroup memory.
+// 256. A pair that no tile reached has no row. The order of additions is fixed. 15 KiB of workgroup memory.
 //#include "layout.wgsl"
 
 /// More pairs than this are added up by 32 invocations.

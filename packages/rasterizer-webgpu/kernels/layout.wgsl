@@ -1,12 +1,12 @@
 // Where things lie: the settings of a launch, the counters of a pass, the record of a projected Gaussian, the gradient
 // sums of a Gaussian. The build checks the settings against what the binding gives.
 //
-// Record: three vec4f, (x, y, l11, l21), (l22, level, depth, square), (red, green, blue, first pair). Pixel (0, 0) has its centre
-// at (0, 0) here. For e = pixel - (x, y), t = l11 ex + l21 ey and s = l22 ey, alpha before its bound is
+// Record: three vec4f, (x, y, l11, l21), (l22, level, depth, square), (red, green, blue, first pair). Pixel (0, 0) has its
+// centre at (0, 0) here. For e = pixel - (x, y), t = l11 ex + l21 ey and s = l22 ey, alpha before its bound is
 // 2^(level - t^2 - s^2): [[l11, l21], [0, l22]] is the Cholesky factor of the inverse covariance times log2(e) / 2, level
 // the log2 of the opacity. Nothing is lost for long thin splats, and the threshold on alpha is one for all. `square` is the
 // half side of the square that bounds the tiles, large where nothing does. `first pair` is the number of the splat's first
-// (Gaussian, tile) pair, nearest splats first, in the bits that `pairAsFloat` makes.
+// (Gaussian, tile) pair, in the bits that `pairAsFloat` makes; pairs are numbered in depth order.
 //
 // Gradient sums: over the pixels, of w = dL/dalpha alpha times 1, t, s, t^2, t s, s^2, then of dL/d(red, green, blue,
 // depth), then two words of padding. In t and s they stay well conditioned where ex and ey would cancel.

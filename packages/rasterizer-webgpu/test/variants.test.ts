@@ -50,8 +50,8 @@ describe.skipIf(!found)('variants of backward', () => {
     }
   }
 
-  // Splats of all sizes, more than a batch in a tile, tiles that the border cuts.
-  const crowd: Problem = { scene: randomScene(createRandom(7), 300, 52, 37, 0.1), view: obliqueView(52, 37) }
+  // Splats of all sizes, more than three batches in a tile, tiles that the border cuts.
+  const crowd: Problem = { scene: randomScene(createRandom(7), 900, 52, 37, 0.1), view: obliqueView(52, 37) }
   // 48 tiles each: many enough for those that 32 invocations add up.
   const curtain = { mean: [0.1, 0.2, 2], scale: [4, 3, 2], opacity: 0.01, color: [0.2, 0.4, 0.6] }
   const curtains: Problem = { scene: sceneOf(...Array.from({ length: 20 }, () => curtain)), view: frontView(128, 96) }
@@ -84,10 +84,10 @@ describe.skipIf(!found)('variants of backward', () => {
 
   it('fills the rows that there are', async () => {
     const expected = await gradients(crowd, noRows)
-    for (const rows of [1, 200, 700]) expectAlike(await gradients(crowd, { rowBudget: 40 * rows }), expected)
+    for (const rows of [1, 300, 900]) expectAlike(await gradients(crowd, { rowBudget: 40 * rows }), expected)
     const { reduction } = variants[3].options
     if (device.features.has(reduction)) {
-      expectAlike(await gradients(crowd, { reduction, rowBudget: 40 * 700 }), expected)
+      expectAlike(await gradients(crowd, { reduction, rowBudget: 40 * 900 }), expected)
     }
   })
 
