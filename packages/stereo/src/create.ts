@@ -9,7 +9,7 @@ export async function createStereoOperators(device: Device): Promise<StereoOpera
     case 'cuda':
       return (await import('./cuda.js')).createStereoOperators(device)
     case 'webgpu':
-      throw new DeviceUnavailableError(device.kind, 'stereo has no kernels for it', 'Use a wasm device')
+      return (await import('./webgpu.js')).createStereoOperators(device)
     default:
       throw new DeviceUnavailableError(device.kind satisfies never, 'there is no such device', 'Use a wasm device')
   }
