@@ -13,63 +13,8 @@
 
 namespace clipgstream {
 
-constexpr int maxHeads = 8;
 constexpr int wide = 64;
 constexpr int narrow = 32;
-
-/** Field for field as the binding passes it. */
-struct Head {
-  const float* w1;  // [hidden, inputs]
-  const float* b1;  // [hidden] or null
-  const float* w2;  // [outputs, hidden]
-  const float* b2;  // [outputs] or null
-  float* output;  // [rows, outputs]
-  const float* vOutput;  // [rows, outputs]
-  float* vw1;  // gradients, shaped as the parameters
-  float* vb1;
-  float* vw2;
-  float* vb2;
-  int hidden;
-  int outputs;
-  int activation;
-  int column;
-};
-
-struct Heads {
-  Head list[maxHeads];
-};
-
-__device__ inline int tiles(int n, int size) { return (n + size - 1) / size; }
-
-/** The head that a tile belongs to, and its number among the head's tiles, in `tile`. */
-template <class TilesOf>
-__device__ const Head& headOf(const Heads& heads, int& tile, TilesOf tilesOf) {
-  int h = 0;
-  for (; tile >= tilesOf(heads.list[h]); h++) tile -= tilesOf(heads.list[h]);
-  return heads.list[h];
-}
-
-/** Gradients of a head in a partial sum: vW1 // [hidden, inputs], vB1 // [hidden], vW2 // [outputs, hidden], vB2 // [outputs] */
-struct Offsets {
-  size_t vw1, vb1, vw2, vb2, end;
-  __device__ Offsets(size_t start, const Head& head, int inputs) {
-    vw1 = start;
-    vb1 = vw1 + static_cast<size_t>(head.hidden) * inputs;
-    vw2 = vb1 + head.hidden;
-    vb2 = vw2 + static_cast<size_t>(head.outputs) * head.hidden;
-    end = vb2 + head.outputs;
-  }
-};
-
-__device__ inline size_t startOf(const Heads& heads, const Head& head, int inputs) {
-  size_t start = 0;
-  for (const Head* other = heads.list; other != &head; other++) start = Offsets(start, *other, inputs).end;
-  return start;
-}
-
-__device__ inline int lastRow(const uint32_t* count, int last) {
-  return count ? static_cast<int>(min(*count, static_cast<uint32_t>(last))) : last;
-}
 
 struct Nothing {
   template <class A, class B>
@@ -108,12 +53,6 @@ __device__ void hiddenLayer(
     // Not fmaxf, which would turn NaN into 0.
     storePair(to + static_cast<size_t>(row - first) * stride + unit, v <= 0 ? 0 : v, w <= 0 ? 0 : w, both);
   });
-}
-
-__device__ inline float activate(float v, int activation) {
-  if (activation == SIGMOID) return 1.0f / (1.0f + expf(-v));
-  if (activation == RELU) return v <= 0 ? 0 : v;
-  return v;
 }
 
 /** output = activation(W2 hidden + b2). Grid: tiles of 32 outputs, tiles of 128 rows. */

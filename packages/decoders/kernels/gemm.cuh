@@ -11,6 +11,9 @@
 // truncate their sums. With one product (tf32) the relative error is at most about 2^-9 a term.
 #pragma once
 
+#include "heads.cuh"
+#include "mma.cuh"
+
 namespace clipgstream {
 
 constexpr int threads = 256;
@@ -37,33 +40,6 @@ struct Values {
   __device__ float at(int index) const { return from[index]; }
   __device__ float4 at4(int index) const { return *reinterpret_cast<const float4*>(from + index); }
   __device__ bool aligned() const { return (reinterpret_cast<size_t>(from) & 15) == 0; }
-};
-
-enum Activation { NONE = 0, RELU = 1, SIGMOID = 2 };
-
-/** The gradient before an activation from that behind it and the activated value. A NaN passes on. */
-struct BeforeActivation {
-  const float* vOutput;
-  const float* output;
-  int activation;
-  __device__ float of(float v, float y) const {
-    if (activation == SIGMOID) return v * (y * (1 - y));
-    if (activation == RELU) return y <= 0 ? 0 : v;
-    return v;
-  }
-  __device__ void advance(size_t by) {
-    vOutput += by;
-    output += by;
-  }
-  __device__ float at(int index) const { return of(vOutput[index], output[index]); }
-  __device__ float4 at4(int index) const {
-    const float4 v = *reinterpret_cast<const float4*>(vOutput + index);
-    const float4 y = *reinterpret_cast<const float4*>(output + index);
-    return make_float4(of(v.x, y.x), of(v.y, y.y), of(v.z, y.z), of(v.w, y.w));
-  }
-  __device__ bool aligned() const {
-    return ((reinterpret_cast<size_t>(vOutput) | reinterpret_cast<size_t>(output)) & 15) == 0;
-  }
 };
 
 /**
@@ -222,7 +198,7 @@ struct Tensor {
 #pragma unroll
         for (int i = 0; i < 2; i++) {
           const int k = 8 * s + 4 * i;
-          split(b[k + member][swizzle(k, column + 8 * n) + group], bigB[n][i], smallB[n][i]);
+          split<products>(b[k + member][swizzle(k, column + 8 * n) + group], bigB[n][i], smallB[n][i]);
         }
       }
 #pragma unroll
@@ -231,7 +207,7 @@ struct Tensor {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           const int k = 8 * s + i / 2 * 4;
-          split(a[k + member][swizzle(k, row + 16 * m + i % 2 * 8) + group], bigA[i], smallA[i]);
+          split<products>(a[k + member][swizzle(k, row + 16 * m + i % 2 * 8) + group], bigA[i], smallA[i]);
         }
         if (products == 1) {
 #pragma unroll
@@ -270,33 +246,6 @@ struct Tensor {
         f(row + 16 * m + 8, column + 8 * n, sums[m][n][2], sums[m][n][3]);
       }
     }
-  }
-
- private:
-  /**
-   * value = big + small + less than 2^-21 |value|. Big is rounded to the 11 bits of tf32; of small, the hardware looks at
-   * as many. A NaN stays one, in big or in small; an infinite value becomes NaN. With one product, the hardware's cut of
-   * the lower bits is made up for by a factor that leaves no error on average, which is one operation and keeps NaN.
-   */
-  __device__ static void split(float value, unsigned& big, unsigned& small) {
-    if (products == 1) {
-      big = __float_as_uint(value * (1 + 1 / 3072.0f));
-    } else {
-      big = (__float_as_uint(value) + 0x1000u) & 0xffffe000u;
-      small = __float_as_uint(value - __uint_as_float(big));
-    }
-  }
-
-  __device__ static void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#elif defined(CLIPGSTREAM_EMULATED)
-    emulatedMma(c, a, b);
-#else
-    __trap();
-#endif
   }
 };
 
@@ -338,16 +287,6 @@ __device__ void multiply(
       b.store(sharedB.values[buffer]);
     }
     __syncthreads();
-  }
-}
-
-/** Stores two neighbours of a row, of which the second may lie behind the row's end. */
-__device__ inline void storePair(float* to, float first, float second, bool both) {
-  if (both && (reinterpret_cast<size_t>(to) & 7) == 0) {
-    *reinterpret_cast<float2*>(to) = make_float2(first, second);
-  } else {
-    to[0] = first;
-    if (both) to[1] = second;
   }
 }
 

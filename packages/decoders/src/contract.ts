@@ -27,14 +27,20 @@ export interface HeadParameters {
 
 /**
  * How CUDA multiplies. `fp32`: fused multiply-adds. `tf32x3`: on tensor cores, each factor as the sum of two of 11 bits,
- * within the tolerances of fp32. `tf32`: factors rounded to 11 bits, a relative error of about 5e-4 a term. Other devices
- * always compute in float32.
+ * within the tolerances of fp32. `tf32`: factors rounded to 11 bits, a relative error of about 5e-4 a term. `mixed`:
+ * forward as tf32x3, backward as tf32. Other devices always compute in float32.
  */
-export type Precision = 'fp32' | 'tf32x3' | 'tf32'
+export type Precision = 'fp32' | 'tf32x3' | 'mixed' | 'tf32'
 
 export interface HeadsOptions {
   /** fp32 when left out. GPUs before compute capability 8.0 have no other. */
   precision?: Precision
+  /**
+   * Whether tensor cores on CUDA keep hidden activations on the multiprocessor, where inputs are at most 128, outputs of
+   * a head at most 80 and a block may have 106 KiB of shared memory (59 for 64 inputs). true when left out; false is
+   * slower, and there for comparison.
+   */
+  fused?: boolean
 }
 
 export interface HeadsInputs {
@@ -46,14 +52,17 @@ export interface HeadsInputs {
   count?: Tensor<'u32'>
 }
 
-/** What forward keeps for backward. `hidden` costs 4 bytes per row and hidden unit; `nothing` computes them again. */
+/**
+ * What forward keeps for backward. `hidden` costs 4 bytes per row and hidden unit, a bit where CUDA fuses the layers; with
+ * `nothing` they are computed again.
+ */
 export type Keep = 'hidden' | 'nothing'
 
 export interface HeadsResult {
   /** One a head, in order. // [N, outputs] */
   outputs: Tensor<'f32'>[]
   /** What `backward` needs besides; tensors of the scope that was open at `forward`. Empty when nothing was kept. */
-  saved: readonly Tensor<'f32'>[]
+  saved: readonly Tensor[]
 }
 
 /**
@@ -65,7 +74,10 @@ export interface HeadsResult {
  * 2e-6 sqrt(N) + 2e-5 relative, which is what another order costs a float32 sum of terms of order 1 (times N rows for the
  * last). A hidden unit within rounding of zero may fall on the other side of the ReLU, where it passes no gradient.
  * With `tf32`, outputs 3e-3 + 5e-3 relative; about one hidden unit in 2000 falls on the other side of its ReLU, which
- * leaves gradients with an error of some percent of what they are sums of.
+ * leaves gradients with an error of some percent of what they are sums of. With `mixed`, the outputs and the side of the ReLU
+ * are those of tf32x3; a gradient is a sum of products of rounded factors, each within 2^-12 of its value, so that the
+ * error of the sum is some 5e-4 of the root of the sum of its squared terms: 2e-3 of the largest of the row (vX), or of the
+ * parameter's gradients. // at most
  *
  * Floor: 2 flops a weight and row forward and 4 backward, which is 415 and 830 kflop a row at 128 features and 10 Gaussians;
  * for 100k rows 0.62 and 1.24 ms at the 67 TFLOP/s of an H100 in fp32, 0.25 and 0.5 ms at a third of its 495 in tf32. Bytes

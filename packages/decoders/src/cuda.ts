@@ -12,14 +12,14 @@ import type {
   Keep,
   Precision,
 } from './contract.js'
+import { createFusedHeads, type Products } from './cuda-fused.js'
+import { type HeadGroup, headSignature, maxHeads, tablesOf } from './cuda-table.js'
 
 // As in the kernels.
 const threads = 256
 const rowsOfTile = 128
 const wide = 64
 const narrow = 32
-const maxHeads = 8
-const headSignature = 'ppppppppppiiii'
 
 /** Bytes of hidden activations, or their gradients, that exist at a time where nothing asks to keep them. */
 const temporaryBytes = 256 << 20
@@ -30,8 +30,6 @@ const maxRowTiles = 65535
 /** Blocks of a multiprocessor; the slots of weight gradients are as many as fill the GPU once. */
 const blocksPerMultiprocessor = 2
 const maxSlots = 64
-
-const activations = { none: 0, relu: 1, sigmoid: 2 }
 
 /** What kernels take besides the table of heads. */
 const signatures = {
@@ -44,10 +42,20 @@ const signatures = {
 } as const
 type KernelName = keyof typeof signatures
 
+/** How the kernels of layers multiply in either pass, and how many products the fused ones make for one. */
+const passes: Readonly<
+  Record<Precision, { layers: readonly [string, string]; fused?: readonly [Products, Products] }>
+> = {
+  fp32: { layers: ['fp32', 'fp32'] },
+  tf32x3: { layers: ['tf32x3', 'tf32x3'], fused: [3, 3] },
+  mixed: { layers: ['tf32x3', 'tf32'], fused: [3, 1] },
+  tf32: { layers: ['tf32', 'tf32'], fused: [1, 1] },
+}
+
 export async function createCudaHeads(
   device: Device,
   config: HeadsConfig,
-  { precision = 'fp32' }: HeadsOptions,
+  { precision = 'fp32', fused = true }: HeadsOptions,
 ): Promise<Heads> {
   if (!(device instanceof CudaDevice))
     throw new DeviceUnavailableError(device.label, 'two copies of @clipgstream/tensor are loaded', 'Install only one')
@@ -56,22 +64,26 @@ export async function createCudaHeads(
     const reason = `tensor cores take tf32 from compute capability 8.0 on, this is ${device.computeCapability / 10}`
     throw new DeviceUnavailableError(device.label, reason, "Use precision 'fp32'")
   }
+  const { layers, fused: products } = passes[precision]
+  if (products && fused) {
+    const [forward, backward] = products
+    const heads = await createFusedHeads(device, config, { forward, backward })
+    if (heads) return heads
+  }
   const module = await device.load(new URL('../dist/kernels/decoders.fatbin', import.meta.url))
   const table = headSignature.repeat(maxHeads)
   const names = Object.entries(signatures) as [KernelName, string][]
   const kernels = Object.fromEntries(
-    names.map(([name, letters]) => [name, module.kernel(`${name}_${precision}`, table + letters)]),
+    names.map(([name, letters]) => {
+      const suffix = name === 'hiddenLayer' || name === 'outputLayer' ? layers[0] : layers[1]
+      return [name, module.kernel(`${name}_${suffix}`, table + letters)]
+    }),
   ) as Record<KernelName, CudaKernel>
   return new CudaHeads(device, config, kernels, module.kernel('reduceWeights', `${table}iipii`))
 }
 
 /** Heads that are launched together, with what the launches derive from their widths. */
-interface Group {
-  /** Of the first head. */
-  start: number
-  heads: readonly Head[]
-  /** Where each head's hidden units begin in a row of hidden activations. */
-  columns: readonly number[]
+interface Group extends HeadGroup {
   /** Floats of one partial sum of all gradients. */
   partialSize: number
   tiles: { hidden: number; outputs: number; inputs: number; firstWeights: number; secondWeights: number }
@@ -121,7 +133,7 @@ class CudaHeads implements Heads {
     const kept = keep === 'hidden'
     const chunkRows = kept ? maxRowTiles * rowsOfTile : this.#chunkRows
     const hidden = device.empty([kept ? capacity : Math.min(capacity, chunkRows), this.#stride], 'f32', 'hidden')
-    const tables = this.#tables(parameters, outputs)
+    const tables = tablesOf(this.#groups, parameters, outputs)
     for (const chunk of chunks(capacity, chunkRows)) {
       // Whoever keeps everything has few chunks, and the rows of each behind those of the last.
       const place = kept ? device.address(hidden) + 4 * chunk.first * this.#stride : hidden
@@ -164,7 +176,7 @@ class CudaHeads implements Heads {
     const partialSize = vParameters ? Math.max(...this.#groups.map((group) => group.slots * group.partialSize)) : 0
     // Groups take turns, and each has all chunks in a row, so that one buffer of partial sums does for all.
     using partials = device.empty([partialSize], 'f32', 'partial gradients')
-    const tables = this.#tables(parameters, result.outputs, vOutputs, vParameters)
+    const tables = tablesOf(this.#groups, parameters, result.outputs, vOutputs, vParameters)
     this.#groups.forEach((group, i) => {
       for (const chunk of chunks(capacity, this.#chunkRows)) {
         if (!kept) this.#hidden(tables, inputs, chunk, recomputed, i)
@@ -230,30 +242,6 @@ class CudaHeads implements Heads {
   ): void {
     this.device.launch(this.kernels[name], { grid, block: threads }, ...(table ?? []), ...args)
   }
-
-  /** The table of heads of each group, member for member as the kernels' `Head`; unused entries are 0. */
-  #tables(
-    parameters: readonly HeadParameters[],
-    outputs: readonly Tensor[],
-    vOutputs: readonly Tensor[] = [],
-    vParameters: readonly HeadParameters[] | null = null,
-  ): CudaArgument[][] {
-    return this.#groups.map(({ heads, columns, start }) => {
-      const table = heads.flatMap((head, i) => [
-        ...tensorsOf(parameters[start + i]),
-        ...[outputs[start + i] ?? null, vOutputs[start + i] ?? null],
-        ...tensorsOf(vParameters?.[start + i]),
-        ...[head.hidden, head.outputs, activations[head.activation], columns[i] ?? 0],
-      ])
-      while (table.length < maxHeads * headSignature.length) table.push(0)
-      return table
-    })
-  }
-}
-
-function tensorsOf(set: HeadParameters | undefined): CudaArgument[] {
-  // Kernels see from b1 and b2 whether sums over columns are wanted; frozen gradients are not looked at.
-  return [set?.w1 ?? null, set?.b1 ?? null, set?.w2 ?? null, set?.b2 ?? null]
 }
 
 function groupOf(
@@ -296,10 +284,11 @@ function checkPrecision(precision: Precision): void {
   switch (precision) {
     case 'fp32':
     case 'tf32x3':
+    case 'mixed':
     case 'tf32':
       return
     default:
-      throw new ArgumentError('createHeads', 'precision', precision satisfies never, 'fp32, tf32x3 or tf32')
+      throw new ArgumentError('createHeads', 'precision', precision satisfies never, 'fp32, tf32x3, mixed or tf32')
   }
 }
 

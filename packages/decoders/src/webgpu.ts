@@ -33,12 +33,14 @@ type KernelName = (typeof products)[number] | (typeof packings)[number]
 export async function createWebgpuHeads(device: Device, config: HeadsConfig): Promise<Heads> {
   if (!(device instanceof WebgpuDevice))
     throw new DeviceUnavailableError(device.label, 'two copies of @clipgstream/tensor are loaded', 'Install only one')
-  const [product, packing] = await Promise.all(
-    ['decoders', 'packing'].map((name) => device.load(new URL(`../dist/kernels/${name}.wgsl.json`, import.meta.url))),
-  )
+  // Whole addresses, which bundlers find.
+  const [product, packing] = await Promise.all([
+    device.load(new URL('../dist/kernels/decoders.wgsl.json', import.meta.url)),
+    device.load(new URL('../dist/kernels/packing.wgsl.json', import.meta.url)),
+  ])
   const kernels = Object.fromEntries([
-    ...products.map((name) => [name, product?.kernel(name)]),
-    ...packings.map((name) => [name, packing?.kernel(name)]),
+    ...products.map((name) => [name, product.kernel(name)]),
+    ...packings.map((name) => [name, packing.kernel(name)]),
   ]) as Record<KernelName, WebgpuKernel>
   return new WebgpuHeads(device, config, kernels)
 }
@@ -160,7 +162,7 @@ class WebgpuHeads implements Heads {
   #chunkBackward(
     inputs: HeadsInputs,
     chunk: Chunk,
-    hidden: Tensor<'f32'>,
+    hidden: Tensor,
     panels: Tensor<'f32'>,
     outputs: readonly Tensor<'f32'>[],
     vOutputs: readonly Tensor<'f32'>[],
@@ -338,7 +340,7 @@ class WebgpuHeads implements Heads {
     return Math.max(1, Math.min(...slots))
   }
 
-  #checkSaved(operator: string, saved: readonly Tensor<'f32'>[], chunks: readonly Chunk[]): void {
+  #checkSaved(operator: string, saved: readonly Tensor[], chunks: readonly Chunk[]): void {
     if (saved.length === 0) return
     if (saved.length !== chunks.length)
       throw new ArgumentError(operator, 'result.saved', `${saved.length} tensors`, 'what forward returned')

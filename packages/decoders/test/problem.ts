@@ -35,6 +35,7 @@ export function createProblem(config: HeadsConfig, rows: number, seed: number): 
 export interface SolveOptions {
   keep?: Keep
   precision?: Precision
+  fused?: boolean
   /** Rows in use, with a count tensor; all, without one, when left out. */
   count?: number
   frozen?: boolean
@@ -49,8 +50,8 @@ export async function solve(
   options: SolveOptions = {},
 ): Promise<Record<string, Float32Array<ArrayBufferLike>>> {
   const { config, rows } = problem
-  const { keep, count, frozen = false, repeat = 1, precision } = options
-  const heads = await createHeads(device, config, precision ? { precision } : {})
+  const { keep, count, frozen = false, repeat = 1, precision, fused = true } = options
+  const heads = await createHeads(device, config, { fused, ...(precision ? { precision } : {}) })
   using _scope = device.scope()
   const inputs = {
     x: device.from(problem.x, [rows, config.inputs]),

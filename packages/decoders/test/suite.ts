@@ -67,7 +67,7 @@ export function headsSuite(name: string, device: Device | null, { exact, coarse 
         behind.x.fill(Number.NaN, used * tails.inputs)
         behind.vOutputs.forEach((v, i) => void v.fill(Number.NaN, used * tails.heads[i]!.outputs))
         const actual = await solve(gpu, behind, { count, precision })
-        const differences = compare(actual, solveOracle(firstRows(problem, used)), tolerances(tails, 300))
+        const differences = compare(actual, solveOracle(firstRows(problem, used)), tolerances(tails, 300, precision))
         expect(differences.filter(({ passed }) => !passed)).toEqual([])
       }
     })

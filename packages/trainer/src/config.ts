@@ -166,8 +166,11 @@ export const executionConfig = z.strictObject({
   graph: z.boolean(),
   /** Bytes of the device for photographs that stay there; null takes half of what is free on cuda, and none elsewhere. */
   imageBytes: z.int().nonnegative().nullable(),
-  /** Of products in decoders and field while training on cuda, see @clipgstream/decoders: `tf32x3` rounds like `fp32`, `tf32` does not. */
-  precision: z.enum(['fp32', 'tf32x3', 'tf32']).default('fp32'),
+  /**
+   * Of products in decoders and field while training on cuda, see @clipgstream/decoders: `tf32x3` rounds like `fp32`, `mixed`
+   * does so forward, `tf32` does not.
+   */
+  precision: z.enum(['fp32', 'tf32x3', 'mixed', 'tf32']).default('fp32'),
 })
 
 /** Parts of the method left out, for comparison. */

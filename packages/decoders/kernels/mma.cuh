@@ -1,0 +1,47 @@
+// Products of tensor cores: mma.sync m16n8k8 on tf32, from compute capability 8.0 on, with `products` = 3 (each factor a
+// sum of two of 11 bits, nearly as exact as float32) or 1. With group = lane / 4 and member = lane % 4, a lane holds
+// a (group + 8 (i % 2), member + 4 (i / 2)), b (member + 4 i, group) and c (group + 8 (i / 2), 2 member + i % 2).
+#pragma once
+
+namespace clipgstream {
+
+/**
+ * value = big + small + less than 2^-21 |value|. Big is rounded to the 11 bits of tf32; of small, the hardware looks at
+ * as many. A NaN stays one, in big or in small; an infinite value becomes NaN. With one product, the hardware's cut of
+ * the lower bits is made up for by a factor that leaves no error on average, which is one operation and keeps NaN.
+ */
+template <int products>
+__device__ inline void split(float value, unsigned& big, unsigned& small) {
+  if (products == 1) {
+    big = __float_as_uint(value * (1 + 1 / 3072.0f));
+  } else {
+    big = (__float_as_uint(value) + 0x1000u) & 0xffffe000u;
+    small = __float_as_uint(value - __uint_as_float(big));
+  }
+}
+
+/** The nearest number of 11 bits; a NaN stays one. */
+__device__ inline float rounded(float value) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  unsigned bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
+  return __uint_as_float(bits);
+#else
+  return value == value ? __uint_as_float((__float_as_uint(value) + 0x1000u) & 0xffffe000u) : value;
+#endif
+}
+
+/** c += a b */
+__device__ inline void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#elif defined(CLIPGSTREAM_EMULATED)
+  emulatedMma(c, a, b);
+#else
+  __trap();
+#endif
+}
+
+}  // namespace clipgstream
