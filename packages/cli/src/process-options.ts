@@ -1,6 +1,7 @@
 import { type CloudSource, cloudSources, type ProcessOptions, type StepName, stepNames } from '@clipgstream/process'
 import type { DeviceName } from '@clipgstream/tensor'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { CommandError } from './command-error.js'
 import { collect, parseCount, parseNumber, parseRange } from './options.js'
 
 export interface ProcessFlags {
@@ -186,7 +187,7 @@ export function parseOffsets(text: string): Record<string, number> {
   const words = text.split('\n').flatMap((line) => (line.split('#')[0] ?? '').split(/[,\s]+/))
   for (const part of words.filter((word) => word !== '')) {
     const match = /^(.+)=([+-]?\d+)$/.exec(part)
-    if (!match?.[1]) throw new InvalidArgumentError(`expected offsets such as cam01=3,cam02=-1, got ${part}`)
+    if (!match?.[1]) throw new CommandError(`expected offsets such as cam01=3,cam02=-1, got ${part}`, 2)
     offsets[match[1]] = Number(match[2])
   }
   return offsets
@@ -197,8 +198,9 @@ function parseColmapSet(settings: readonly string[]): Record<string, Record<stri
   for (const setting of settings) {
     const match = /^(feature_extractor|matcher|mapper)\.([\w.]+)=(.*)$/.exec(setting)
     if (!match?.[1] || !match[2])
-      throw new InvalidArgumentError(
+      throw new CommandError(
         `expected feature_extractor, matcher or mapper, a dot, an option and its value, such as mapper.Mapper.init_min_tri_angle=8; got ${setting}`,
+        2,
       )
     set[match[1]] = { ...set[match[1]], [match[2]]: match[3] ?? '' }
   }

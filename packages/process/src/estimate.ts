@@ -9,7 +9,7 @@ import type { FramePlan } from './timing/plan.js'
 import type { EstimatePart, ProcessOptions } from './types.js'
 import { decodeVideo } from './video/decode.js'
 
-/** Bytes of a point in a cloud, and points of a cloud for each pixel of all cameras; measured on stereo of real scenes. */
+/** Bytes of a point in a file; points of a cloud for each pixel of all cameras, on the generous side. */
 const pointBytes = 15
 const pointsPerPixel = 0.05
 const mostPoints = 500_000
@@ -21,8 +21,8 @@ export interface Estimate {
 }
 
 /**
- * Disk and time that are still to be spent, from the first chosen frame of the first and the last camera: decoded and encoded
- * here, and measured. What is there already is not counted.
+ * Disk and time that are still to be spent, from the first frames of the first and the last camera: decoded and encoded here,
+ * and measured. What is there already is not counted.
  */
 export async function estimate(
   folder: string,
@@ -56,7 +56,7 @@ export async function estimate(
       step: 'images',
       what: `${undistort} undistorted images`,
       bytes: (undistort * sample.bytes) / downscale ** 2,
-      seconds: undistort * sample.pixels * secondsPerPixel,
+      seconds: undistort * sample.pixels * (decoding + resampling / downscale ** 2),
     },
     {
       step: 'clouds',
@@ -71,8 +71,9 @@ export async function estimate(
   return { parts, free: bavail * bsize }
 }
 
-/** Resampling, decoding and encoding of a pixel on one core of an ordinary machine. */
-const secondsPerPixel = 2e-7
+/** Seconds a pixel, roughly. */
+const decoding = 2e-8
+const resampling = 2e-7
 
 /** Throws a {@link DiskFullError} when less is free than is needed, with a twentieth to spare. */
 export function checkDisk(folder: string, { parts, free }: Estimate, ignore = false): void {
@@ -105,14 +106,21 @@ async function sampleImages(source: Source, plan: FramePlan, options: ProcessOpt
       count++
       continue
     }
-    const started = performance.now()
-    for await (const { image } of decodeVideo(recording.path, new Set([0]))) {
+    // The first frame opens the decoder; the others tell how fast it is.
+    let started = 0
+    let timed = 0
+    const frames = Array.from({ length: Math.min(4, recording.info.frames) }, (_, i) => i)
+    for await (const { image } of decodeVideo(recording.path, new Set(frames))) {
       if (!image) continue
-      bytes += (await encodeImage(image, options)).length
-      pixels += image.width * image.height
-      count++
+      const { length } = await encodeImage(image, options)
+      if (started === 0) {
+        started = performance.now()
+        bytes += length
+        pixels += image.width * image.height
+        count++
+      } else timed++
     }
-    seconds += (performance.now() - started) / 1000
+    if (timed > 0) seconds += (performance.now() - started) / 1000 / timed
   }
   const each = Math.max(1, count)
   return { bytes: Math.round(bytes / each), seconds: seconds / each, pixels: pixels / each }

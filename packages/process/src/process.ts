@@ -7,12 +7,12 @@ import { ProcessError } from './errors.js'
 import { checkDisk, estimate } from './estimate.js'
 import { extractFrames } from './frames.js'
 import { undistortImages } from './images.js'
-import { picturesOf } from './pictures.js'
+import { type Pictures, picturesOf } from './pictures.js'
 import { checkFolders, fingerprint, openSource, soundOffsets } from './source.js'
 import { openWorkspace, type Workspace } from './steps/step.js'
 import { findMisfits } from './timing/align.js'
 import { motionEnergies } from './timing/motion.js'
-import { planFrames } from './timing/plan.js'
+import { type FramePlan, planFrames } from './timing/plan.js'
 import type { ProcessOptions, Report } from './types.js'
 
 export interface ProcessHooks {
@@ -54,7 +54,7 @@ export async function processRecordings(
   const files = await fingerprint(opened)
   const pictures = picturesOf(opened, plan, workspace.folder, options)
   const framesId = await extractFrames(workspace, opened, files, plan, options)
-  if (options.checkAlignment) await checkAlignment(pictures, plan, report)
+  if (options.checkAlignment) await checkAlignment(pictures, plan, offsets, options, report)
   const solved = await solveCameras(workspace, opened, framesId, plan, pictures, options)
   const undistorted = await undistortImages(
     workspace,
@@ -94,8 +94,10 @@ function closeDevice(device: Device | null): void {
 }
 
 async function checkAlignment(
-  pictures: Parameters<typeof motionEnergies>[0],
-  plan: Parameters<typeof motionEnergies>[1],
+  pictures: Pictures,
+  plan: FramePlan,
+  offsets: Readonly<Record<string, number>>,
+  { every = 1, fps }: ProcessOptions,
   report: Report,
 ): Promise<void> {
   const energies = await motionEnergies(pictures, plan, (camera) =>
@@ -103,10 +105,13 @@ async function checkAlignment(
   )
   const misfits = findMisfits(energies)
   for (const { camera, frames, score } of misfits) {
-    const when = frames > 0 ? 'later' : 'earlier'
+    const when = `${Math.abs(frames)} ${Math.abs(frames) === 1 ? 'frame' : 'frames'} ${frames > 0 ? 'later' : 'earlier'}`
+    const fitting = (offsets[camera] ?? 0) + frames * every
+    // Offsets count frames of the recordings, which are not those of a resampled dataset.
+    const remedy = fps === undefined ? `--offsets ${camera}=${fitting} mends it` : 'change its offset'
     report({
       type: 'warning',
-      message: `${camera} moves ${Math.abs(frames)} ${Math.abs(frames) === 1 ? 'frame' : 'frames'} ${when} than the other cameras (correlation ${score.toFixed(2)}); if that is so, --offsets ${camera}=${frames} mends it`,
+      message: `${camera} moves ${when} than the other cameras (correlation ${score.toFixed(2)}); if that is so, ${remedy}`,
     })
   }
   if (misfits.length === 0)

@@ -13,6 +13,7 @@ import {
 } from '@clipgstream/process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { model, names, size, writeImages, writeModel, writePlane, writeVideos } from './scene.js'
+import { makeVideo } from './videos.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-process-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -127,6 +128,37 @@ describe('from videos with a calibration', () => {
     expect(Math.max(...errors)).toBeLessThan(0.5)
     // Nothing moves: nearly all of it is known from clip 0.
     expect(readPointCloud(readFileSync(at('surface/plys/1.ply'))).count).toBeLessThan(positions.length / 3 / 10)
+  })
+})
+
+describe('alignment', () => {
+  it('names the camera that is out of step, with the offset that mends it', async () => {
+    // Brightness jumps at irregular moments; cam2 began two frames late.
+    const jumps = [0, 3, 4, 9, 11, 12, 17, 20, 22, 27, 28, 33, 35]
+    const level = (frame: number) => 60 + 90 * (jumps.filter((jump) => jump <= frame).length % 2)
+    mkdirSync(at('step/distorted'), { recursive: true })
+    for (const [i, name] of names.entries()) {
+      const late = name === 'cam2' ? 2 : 0
+      const pixel = (frame: number) => [level(frame + late), 80 + i, 90] as const
+      await makeVideo(at(`step/${name}.mp4`), { ...size, frames: 34, pixel })
+    }
+    writeModel(at('step/distorted/sparse/0'), model())
+    const warnings = async (dataset: string, offsets: Record<string, number>) => {
+      const { events } = await run(at('step'), at(dataset), {
+        ...quick,
+        checkAlignment: true,
+        offsets,
+        lengths: 'shortest',
+      })
+      return events.flatMap((event) => (event.type === 'warning' ? [event.message.replace(/\d\.\d+/, 'c')] : []))
+    }
+    expect(await warnings('s0', {})).toEqual([
+      'cam2 moves 2 frames earlier than the other cameras (correlation c); if that is so, --offsets cam2=-2 mends it',
+    ])
+    expect(await warnings('s1', { cam2: -2 })).toEqual([])
+    expect(await warnings('s2', { cam2: -1 })).toEqual([
+      'cam2 moves 1 frame earlier than the other cameras (correlation c); if that is so, --offsets cam2=-2 mends it',
+    ])
   })
 })
 
