@@ -1,6 +1,6 @@
 // Everything that is checked before a change lands, in the order of what fails fastest: lint, types, tests on the
-// sources, tests on what would be published, and the conformance of the kernels, on wasm and on the software adapter of
-// WebGPU where there is one. Expects a built workspace.
+// sources, tests on what would be published, also in a browser, and the conformance of the kernels, on wasm and on the
+// software adapter of WebGPU where there is one. Expects a built workspace.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -31,10 +31,12 @@ function step(title, command, env = {}) {
 /**
  * @param {string} title
  * @param {Record<string, string>} env
+ * @param {string} root
  */
-function tests(title, env) {
+function tests(title, env, root = '.') {
   const report = join(reports, `${title.replaceAll(' ', '-')}.json`)
-  step(title, ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], env)
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  step(title, ['vitest', 'run', '--root', root, ...reporters], env)
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'))
     totals.passed += result.numPassedTests
@@ -64,6 +66,7 @@ step('types of the tools', ['tsc', '-p', 'tools/tsconfig.json'])
 step('types of the benchmarks', ['tsc', '-p', 'benchmarks/tsconfig.json'])
 tests('tests on the sources', {})
 tests('tests on the built packages', { CLIPGSTREAM_DIST: '1' })
+tests('tests in a browser', { CLIPGSTREAM_DIST: '1' }, 'examples/train-in-browser')
 step('conformance of wasm', [
   'tsx',
   '--conditions=@clipgstream/source',
@@ -84,7 +87,6 @@ if (webgpu === undefined) {
     'webgpu:swiftshader',
     '--size',
     'small',
-    '--allow-missing',
   ])
 } else {
   console.log(`\nWEBGPU WAS SKIPPED, its tests too: ${webgpu}`)

@@ -31,6 +31,8 @@ function withoutCuda(): Plugin {
 }
 
 export default defineConfig({
+  // What is not there is an error, not the page.
+  appType: 'mpa',
   plugins: [withoutCuda(), sampleDataset('sample', new URL('../../samples/court-mini/', import.meta.url))],
   resolve: { conditions: [...conditions, 'module', 'browser', 'development|production'] },
   worker: { format: 'es' },
@@ -40,6 +42,6 @@ export default defineConfig({
     target: 'es2022',
     // Kernels are fetched by their addresses.
     assetsInlineLimit: 0,
-    rolldownOptions: { input: ['index.html'] },
+    rolldownOptions: { input: ['index.html', 'conformance.html'] },
   },
 })

@@ -18,7 +18,7 @@ export interface ConformanceCase {
   operator: string
   /** Sizes and what is special: `100k points, 16 levels, T 2^17`. */
   name: string
-  /** `small` cases are borne by a software adapter and have an oracle. */
+  /** `small` cases are borne by a software adapter, and have an oracle unless they are searches. */
   size: 'small' | 'full'
   /** By output name. The contract of the operator says why. */
   tolerance: Readonly<Record<string, Tolerance>>

@@ -7,17 +7,11 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Device, DeviceUnavailableError, isDeviceName, selectDevice } from '@clipgstream/tensor'
+import { type Device, isDeviceName, selectDevice } from '@clipgstream/tensor'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
 import { WebgpuDevice } from '@clipgstream/tensor/webgpu'
-import { type ConformanceCase, compare, type Difference } from './case.js'
-
-interface Row extends Difference {
-  operator: string
-  case: string
-  against: string
-  milliseconds: number
-}
+import type { ConformanceCase } from './case.js'
+import { type Row, runCase, tableOf } from './table.js'
 
 const { values: options } = parseArgs({
   options: {
@@ -49,31 +43,12 @@ const rows: Row[] = []
 /** Cases that this device has no kernels for. */
 const missing: string[] = []
 for (const one of chosen) {
-  const started = performance.now()
-  const actual = await one.run(device).catch((error: unknown) => {
-    if (!(error instanceof DeviceUnavailableError)) throw error
-    missing.push(`${one.operator} (${one.name}): ${error.message}`)
-  })
-  if (!actual) continue
-  const milliseconds = performance.now() - started
-  const against = device.kind !== 'wasm' ? 'wasm' : one.oracle ? 'float64' : 'one thread'
-  const expected = against === 'float64' && one.oracle ? one.oracle() : await one.run(single)
-  const exact = Object.fromEntries(Object.keys(one.tolerance).map((key) => [key, { absolute: 0, relative: 0 }]))
-  for (const difference of compare(actual, expected, against === 'one thread' ? exact : one.tolerance)) {
-    rows.push({ ...difference, operator: one.operator, case: one.name, against, milliseconds })
-  }
+  const outcome = await runCase(one, device, single)
+  rows.push(...outcome.rows)
+  if (outcome.missing !== null) missing.push(outcome.missing)
 }
 
-const header = ['operator', 'case', 'output', 'against', 'max', 'mean', 'outside', 'ms', '']
-const table = [header, ...rows.map(cells)]
-const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
-for (const row of table)
-  console.log(
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
+for (const line of tableOf(rows)) console.log(line)
 const failed = rows.filter((row) => !row.passed)
 console.log(
   `\n${device.label}: ${chosen.length} cases, ${rows.length} outputs, ${failed.length} outside of their tolerance`,
@@ -81,19 +56,3 @@ console.log(
 for (const one of missing) console.log(`MISSING ${one}`)
 if (options.json) writeFileSync(options.json, `${JSON.stringify({ device: device.label, rows, missing }, null, 2)}\n`)
 process.exitCode = failed.length > 0 || (missing.length > 0 && !options['allow-missing']) ? 1 : 0
-
-function cells(row: Row): string[] {
-  const number = (value: number) => (Number.isNaN(value) ? 'NaN' : value.toExponential(1))
-  const verdict = row.passed ? 'ok' : 'FAILED'
-  return [
-    row.operator,
-    row.case,
-    row.output,
-    row.against,
-    number(row.max),
-    number(row.mean),
-    String(row.outside),
-    row.milliseconds.toFixed(1),
-    verdict,
-  ]
-}

@@ -80,7 +80,8 @@ function begin(): void {
 
 function goOn(): void {
   complain(null)
-  send({ type: 'go-on' })
+  const canvas = freshCanvas(stage)
+  worker?.postMessage({ type: 'go-on', canvas } satisfies ToWorker, [canvas])
   show('running')
 }
 

@@ -18,8 +18,8 @@ export interface Look {
 
 export type ToWorker =
   | { type: 'start'; settings: Settings; source: Source; canvas: OffscreenCanvas }
-  /** Go on from the last checkpoint. */
-  | { type: 'go-on' }
+  /** Go on from the last checkpoint, on another canvas: one whose device was lost stays dark. */
+  | { type: 'go-on'; canvas: OffscreenCanvas }
   | { type: 'look'; look: Look }
   | { type: 'pause'; paused: boolean }
   | { type: 'stop' }

@@ -42,19 +42,26 @@ const flags = [
 export interface Site extends AsyncDisposable {
   browser: Browser
   url: string
+  /** Takes the GPU's process away; it comes again when somebody needs it. */
+  crashGpu(): Promise<void>
 }
 
 /** The example as it would be deployed, served with its headers, and a browser. */
 export async function openSite(): Promise<Site> {
   const root = fileURLToPath(new URL('..', import.meta.url))
   const outDir = mkdtempSync(join(tmpdir(), 'train-in-browser-'))
-  const common = { root, logLevel: 'warn', build: { outDir, emptyOutDir: true } } as const
+  const common = { root, logLevel: 'error', build: { outDir, emptyOutDir: true } } as const
   await build(common)
   const server = await preview({ ...common, preview: { port: 0, host: '127.0.0.1' } })
   const browser = await chromium.launch({ executablePath: executable, args: flags })
   return {
     browser,
     url: server.resolvedUrls?.local[0] ?? 'http://127.0.0.1',
+    async crashGpu() {
+      const session = await browser.newBrowserCDPSession()
+      await session.send('Browser.crashGpuProcess')
+      await session.detach()
+    },
     async [Symbol.asyncDispose]() {
       await browser.close()
       await server.close()

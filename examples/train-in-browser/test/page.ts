@@ -41,11 +41,14 @@ export async function waitForDrawing(page: Page, iteration = 0): Promise<void> {
   await page.waitForFunction(
     (least) => {
       const { look, drawn, iteration: done = '-1' } = document.querySelector<HTMLElement>('#stage')?.dataset ?? {}
-      return look !== undefined && look === drawn && (done === 'end' || Number(done) >= least)
+      const there = look !== undefined && look === drawn && (done === 'end' || Number(done) >= least)
+      return there || document.querySelector('#problem:not([hidden])')
     },
     iteration,
     { timeout: 100_000, polling: 50 },
   )
+  const problem = await page.textContent('#problem')
+  if (problem) throw new Error(`the page says: ${problem}`)
 }
 
 export interface Picture {

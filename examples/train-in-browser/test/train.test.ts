@@ -107,6 +107,22 @@ describe.skipIf(whyNoBrowser() !== null)('training in a page', () => {
     await page.close()
   })
 
+  it('tells of a lost device, and goes on from the checkpoint on another', async () => {
+    const page = await openPage(site, 'webgpu:swiftshader', ['optimizer.iterations=30', 'checkpointing.every=5'])
+    await page.click('#start')
+    await waitForDrawing(page, 10)
+    await site.crashGpu()
+    await page.waitForSelector('#problem:not([hidden])')
+    expect(await page.textContent('#problem')).toMatch(/SwiftShader\) was lost: .*The state after \d+ steps is kept/s)
+    const kept = await zipFolder(await downloadOf(page))
+    expect(await kept.exists('checkpoints/00000.safetensors')).toBe(true)
+    await page.click('#start')
+    await waitForState(page, 'done')
+    await waitForDrawing(page, Number.POSITIVE_INFINITY)
+    expect(brightness(await canvasOf(page))).toBeGreaterThan(10)
+    await page.close()
+  })
+
   it('says in words that there is no hardware adapter', async () => {
     const page = await openPage(site, 'webgpu', [])
     await page.click('#start')

@@ -29,10 +29,10 @@ const gaussiansPerChunk = 4096
 export async function createWasmAnchorOperators(device: Device, config: AnchorConfig): Promise<AnchorOperators> {
   if (!(device instanceof WasmDevice))
     throw new DeviceUnavailableError(device.label, 'two copies of @clipgstream/tensor are loaded', 'Install only one')
-  const load = (name: string) => device.load(new URL(`../dist/kernels/${name}.wasm`, import.meta.url))
-  const visible = await load('visible')
-  const features = await load('features')
-  const assemble = await load('assemble')
+  // Whole addresses, which bundlers find.
+  const visible = await device.load(new URL('../dist/kernels/visible.wasm', import.meta.url))
+  const features = await device.load(new URL('../dist/kernels/features.wasm', import.meta.url))
+  const assemble = await device.load(new URL('../dist/kernels/assemble.wasm', import.meta.url))
   const kernels = new WasmAnchorKernels(device, config, {
     mark: visible.kernel('mark'),
     scan: visible.kernel('scan'),

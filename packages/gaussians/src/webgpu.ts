@@ -43,20 +43,26 @@ type RowKernels = Readonly<Record<(typeof rowEntries)[number], WebgpuKernel>>
 export async function createWebgpuAnchorOperators(device: Device, config: AnchorConfig): Promise<AnchorOperators> {
   if (!(device instanceof WebgpuDevice))
     throw new DeviceUnavailableError(device.label, 'two copies of @clipgstream/tensor are loaded', 'Install only one')
-  const load = async <Name extends string>(file: string, names: readonly Name[]) => {
-    const module = await device.load(new URL(`../dist/kernels/${file}.wgsl.json`, import.meta.url))
+  const load = async <Name extends string>(url: URL, names: readonly Name[]) => {
+    const module = await device.load(url)
     const kernels = names.map((name) => [name, module.kernel(name)] as const)
     return Object.fromEntries(kernels) as Record<Name, WebgpuKernel>
   }
+  // Whole addresses, which bundlers find.
+  const visible = new URL('../dist/kernels/visible.wgsl.json', import.meta.url)
+  const points = new URL('../dist/kernels/points.wgsl.json', import.meta.url)
+  const assemble = new URL('../dist/kernels/assemble.wgsl.json', import.meta.url)
+  const features = new URL('../dist/kernels/features.wgsl.json', import.meta.url)
+  const features4 = new URL('../dist/kernels/features4.wgsl.json', import.meta.url)
   const kernels = new WebgpuAnchorKernels(
     device,
     config,
     {
-      ...(await load('visible', entries.visible)),
-      ...(await load('points', entries.points)),
-      ...(await load('assemble', entries.assemble)),
+      ...(await load(visible, entries.visible)),
+      ...(await load(points, entries.points)),
+      ...(await load(assemble, entries.assemble)),
     },
-    { 1: await load('features', rowEntries), 4: await load('features4', rowEntries) },
+    { 1: await load(features, rowEntries), 4: await load(features4, rowEntries) },
   )
   return new KernelAnchorOperators(device, config, kernels)
 }

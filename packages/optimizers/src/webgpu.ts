@@ -14,9 +14,11 @@ export async function createWebgpuAdam(device: Device): Promise<Adam> {
   if (!(device instanceof WebgpuDevice)) {
     throw new DeviceUnavailableError(device.kind, 'Adam was given another device', 'Pass a webgpu device')
   }
-  const load = (name: string) => device.load(new URL(`../dist/kernels/${name}.wgsl.json`, import.meta.url))
-  const adamStep = (await load('adam')).kernel('adamStep')
-  const adamStepRows = (await load('adam-rows')).kernel('adamStepRows')
+  // Whole addresses, which bundlers find.
+  const adam = await device.load(new URL('../dist/kernels/adam.wgsl.json', import.meta.url))
+  const adamRows = await device.load(new URL('../dist/kernels/adam-rows.wgsl.json', import.meta.url))
+  const adamStep = adam.kernel('adamStep')
+  const adamStepRows = adamRows.kernel('adamStepRows')
 
   const step = (
     { parameter, gradient, state: { m, v } }: AdamGroup,

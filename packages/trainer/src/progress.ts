@@ -80,14 +80,16 @@ export class Progress {
     const sample = last && Promise.all([last.image.read(), last.visible.read(), last.gaussians.read(), last.target])
     for (const { terms, volume } of pending) for (const tensor of [...terms, volume]) tensor.dispose()
     if (last) for (const tensor of [last.image, last.visible, last.gaussians]) tensor.dispose()
-    const losses = (await Promise.all(numbers)).map(([volume, ...terms], i) => ({
+    // Both at once, so that neither fails unheard when the device is lost.
+    const [measured, looked] = await Promise.all([Promise.all(numbers), sample])
+    const losses = measured.map(([volume, ...terms], i) => ({
       iteration: first + i + 1,
       l1: mean(terms.map((values) => values[0] ?? Number.NaN)),
       ssim: mean(terms.map((values) => values[1] ?? Number.NaN)),
       volume: volume[0] ?? Number.NaN,
     }))
-    if (!sample) return { losses, psnr: Number.NaN, visible: 0, gaussians: 0 }
-    const [image, visible, gaussians, target] = await sample
+    if (!looked) return { losses, psnr: Number.NaN, visible: 0, gaussians: 0 }
+    const [image, visible, gaussians, target] = looked
     return {
       losses,
       psnr: psnrOf(squaredError(image, target)),

@@ -18,10 +18,10 @@ addEventListener('message', async ({ data: message }: MessageEvent<ToWorker>) =>
 async function follow(message: ToWorker): Promise<void> {
   switch (message.type) {
     case 'start':
-      training = new Training(message.settings, message.source, message.canvas, tell)
-      return training.proceed()
+      training = new Training(message.settings, message.source, tell)
+      return training.proceed(message.canvas)
     case 'go-on':
-      return training?.proceed()
+      return training?.proceed(message.canvas)
     case 'look':
       return training?.look(message.look)
     case 'pause':

@@ -29,20 +29,19 @@ export class Training {
   constructor(
     private readonly settings: Settings,
     private readonly source: Source,
-    private readonly canvas: OffscreenCanvas,
     private readonly tell: (message: FromWorker) => void,
   ) {
     this.#config = resolveConfig({ preset: settings.preset, overrides: settings.overrides })
   }
 
-  /** Trains what is missing and then shows the result until it is stopped. What goes wrong is told in words. */
-  async proceed(): Promise<void> {
+  /** Trains what is missing and then shows the result on `canvas` until it is stopped. What goes wrong is told in words. */
+  async proceed(canvas: OffscreenCanvas): Promise<void> {
     this.#stop = new AbortController()
     try {
       using device = await selectDevice(this.settings.device)
       this.tell({ type: 'device', label: device.label, details: detailsOf(device) })
       const data = await this.#open()
-      const stage = new Stage(createPainter(device, this.canvas), this.settings.every, this.tell)
+      const stage = new Stage(createPainter(device, canvas), this.settings.every, this.tell)
       this.#stage = stage
       if (this.#look) stage.look(this.#look)
       const { clips } = this.settings

@@ -22,7 +22,9 @@ export class DeviceLostError extends ClipgstreamError {
     readonly device: string,
     readonly reason: string,
   ) {
-    super(`device ${device} was lost: ${reason}. Make a new device and resume from the last checkpoint`)
+    super(
+      `device ${device} was lost: ${reason.replace(/\.+$/, '')}. Make a new device and resume from the last checkpoint`,
+    )
   }
 }
 
