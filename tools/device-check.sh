@@ -68,7 +68,7 @@ for name in "${steps[@]}"; do
       through=(env CLIPGSTREAM_WEBGPU_ADAPTER=hardware CLIPGSTREAM_REQUIRE_WEBGPU=1)
       files=(packages/*/test/*webgpu*.test.ts packages/tensor/test/primitives.test.ts)
       step webgpu-tests 300 "${through[@]}" node node_modules/vitest/vitest.mjs run --no-file-parallelism "${files[@]}"
-      against=(node --import tsx tools/conformance/run.ts --device webgpu --allow-missing)
+      against=(node --import tsx tools/conformance/run.ts --device webgpu)
       [ -n "${CONFORMANCE:-}" ] && against+=(--operator "$CONFORMANCE")
       step webgpu-conformance 300 "${against[@]}" --json "$out/conformance-webgpu.json"
       ;;

@@ -4,10 +4,8 @@
 // bytes in every run on a device. What planes hold is looked at by its bits: NaN and infinity are no surface.
 // Floor: bytes; 16 a pixel and source read (cached where neighbours meet the same surface), 16 a pixel written.
 // Limits: 2^23 pixels a view.
-//#include "../../tensor/kernels/common.wgsl"
+//#include "./tile.wgsl"
 
-const TILE_WIDTH = 16u;
-const TILE_HEIGHT = 8u;
 /// Vectors of a pair: three rows of [A | b] there, three back, then nine numbers of the rotation from the other to the
 /// reference, fx, fy, cx, cy of the other, and three that are not used.
 const PAIR = 10;
@@ -72,9 +70,7 @@ fn confirmed(s: i32, pixel: vec2f, rho: f32, normal: vec3f) -> f32 {
 fn checkConsistency(
     @builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) grid: vec3u,
     @builtin(local_invocation_id) local: vec3u) {
-  let across = divideUp(u32(settings.width), TILE_WIDTH);
-  let tile = linearId(workgroup, grid);
-  let place = vec2i(vec2u(tile % across, tile / across) * vec2u(TILE_WIDTH, TILE_HEIGHT) + local.xy);
+  let place = placeOf(linearId(workgroup, grid), local, u32(settings.width));
   if (place.x >= settings.width || place.y >= settings.height) { return; }
   let pixel = place.y * settings.width + place.x;
   let bits = planes[settings.first + pixel];

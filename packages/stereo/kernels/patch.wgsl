@@ -5,14 +5,11 @@
 // patch of an invocation lies in its private memory; the bytes of the four texels that a bilinear sample needs lie in one
 // word. The file that includes this one declares `settings`, with first, width, height, groups, reach, falloff and
 // minVariance. Compilers may reorder the sums: costs are exact to the tolerance of the contract only.
-//#include "../../tensor/kernels/common.wgsl"
+//#include "./tile.wgsl"
 
 /// The cost of a source that does not see the plane; of a perfect match it is 0.
 const WORST = 2.0;
 const MAX_LANES = 64;
-/// A workgroup is a tile of the picture.
-const TILE_WIDTH = 16u;
-const TILE_HEIGHT = 8u;
 
 @group(0) @binding(1) var<storage, read> quads: array<u32>; // [pixels of all views]
 @group(0) @binding(2) var<storage, read> matrices: array<vec4f>; // [S, 3] from (x, y, 1, rho) to the place in the source
@@ -25,13 +22,6 @@ var<private> centre: f32;
 var<private> mean: f32;
 var<private> variance: f32;
 var<private> weights: array<vec2f, MAX_LANES>;
-
-/// The place of an invocation in a picture, or in half of its columns, that is `columns` wide.
-fn placeOf(workgroup: u32, local: vec3u, columns: u32) -> vec2i {
-  let across = divideUp(columns, TILE_WIDTH);
-  let tile = vec2u(workgroup % across, workgroup / across);
-  return vec2i(tile * vec2u(TILE_WIDTH, TILE_HEIGHT) + local.xy);
-}
 
 /// A well mixed word ("lowbias32" of Wellons' search).
 fn mixed(word: u32) -> u32 {

@@ -8,13 +8,18 @@ const tile = [16, 8] as const
 
 export async function createStereoOperators(device: Device): Promise<StereoOperators> {
   const gpu = narrow(device)
-  const load = (file: string) => gpu.load(new URL(`../dist/kernels/${file}.wgsl.json`, import.meta.url))
+  // Whole addresses, which bundlers find.
+  const costs = await gpu.load(new URL('../dist/kernels/costs.wgsl.json', import.meta.url))
+  const seed = await gpu.load(new URL('../dist/kernels/seed.wgsl.json', import.meta.url))
+  const lift = await gpu.load(new URL('../dist/kernels/lift.wgsl.json', import.meta.url))
+  const sweep = await gpu.load(new URL('../dist/kernels/sweep.wgsl.json', import.meta.url))
+  const consistency = await gpu.load(new URL('../dist/kernels/consistency.wgsl.json', import.meta.url))
   const kernels = {
-    matchCosts: (await load('costs')).kernel('matchCosts'),
-    seedPlanes: (await load('seed')).kernel('seedPlanes'),
-    liftPlanes: (await load('lift')).kernel('liftPlanes'),
-    sweepPlanes: (await load('sweep')).kernel('sweepPlanes'),
-    checkConsistency: (await load('consistency')).kernel('checkConsistency'),
+    matchCosts: costs.kernel('matchCosts'),
+    seedPlanes: seed.kernel('seedPlanes'),
+    liftPlanes: lift.kernel('liftPlanes'),
+    sweepPlanes: sweep.kernel('sweepPlanes'),
+    checkConsistency: consistency.kernel('checkConsistency'),
   }
   return createOperators(device, (name, { width, height }, tensors, numbers) => {
     const columns = name === 'sweepPlanes' ? Math.ceil(width / 2) : width

@@ -98,11 +98,11 @@ function consistencyCase(size: 'small' | 'full', width: number, height: number):
 }
 
 /** A search from random planes: one rounding decides between two planes, so devices agree in most pixels, not in all. */
-function searchCase(width: number, height: number): ConformanceCase {
+function searchCase(size: 'small' | 'full', width: number, height: number): ConformanceCase {
   return {
     operator: 'stereo.search',
     name: `${width}x${height}, two levels`,
-    size: 'full',
+    size,
     tolerance: {
       rho: { absolute: 0, relative: 0.02, flips: 0.2, flipLimit: 2 },
       cost: { absolute: 0.05, relative: 0, flips: 0.2, flipLimit: 2 },
@@ -162,5 +162,6 @@ export const cases: ConformanceCase[] = [
   askedOnce(consistencyCase('small', 48, 36)),
   withoutOracle(costCase('full', 96, 72, {})),
   withoutOracle(consistencyCase('full', 96, 72)),
-  searchCase(96, 72),
+  searchCase('small', 40, 30),
+  searchCase('full', 96, 72),
 ]
