@@ -20,7 +20,7 @@ const others: Readonly<Record<string, WebgpuRasterizerOptions>> = {
   'subgroups, compare-and-swap': { reduction: 'subgroups', rowBudget: 0 },
   'staged in rounds of 4': { reduction: 'staged', round: 4 },
   'staged in rounds of 2': { reduction: 'staged', round: 2 },
-  'staged in rounds of 4, compare-and-swap': { reduction: 'staged', round: 4, rowBudget: 0 },
+  'staged in rounds of 2, compare-and-swap': { reduction: 'staged', round: 2, rowBudget: 0 },
 }
 
 export const benchmark: Benchmark = {

@@ -39,7 +39,7 @@ export interface WebgpuRasterizerOptions {
    * the first where subgroups have 16 lanes or more.
    */
   reduction?: Reduction
-  /** Splats of a quarter of a tile that 'staged' has at once: 4 (the default) takes 24 KiB of workgroup memory, 2 takes 20. */
+  /** Splats of a quarter of a tile that 'staged' has at once: 4 takes 24 KiB of workgroup memory, 2 (the default) 20. */
   round?: 2 | 4
   /**
    * Bytes for sums of (tile, Gaussian) pairs, 40 a pair that is reached, while `backward` runs; 256 MiB by default. Tiles that
@@ -79,7 +79,7 @@ export class WebgpuRasterizer implements Rasterizer {
     config: RasterizerConfig,
     options: WebgpuRasterizerOptions = {},
   ): Promise<WebgpuRasterizer> {
-    const { pairCapacity, reduction = bestReduction(device), round = 4, rowBudget = 2 ** 28 } = options
+    const { pairCapacity, reduction = bestReduction(device), round = 2, rowBudget = 2 ** 28 } = options
     const operator = 'WebgpuRasterizer.create'
     if (reduction === 'subgroups' && !device.features.has('subgroups')) {
       throw new ArgumentError(operator, 'reduction', reduction, "'staged' on a device without subgroups")
