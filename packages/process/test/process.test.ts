@@ -5,6 +5,7 @@ import { createLens } from '@clipgstream/camera'
 import { openDataset, readColmapModel, readPointCloud } from '@clipgstream/io'
 import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
 import {
+  checkDisk,
   DiskFullError,
   type ProcessEvent,
   type ProcessOptions,
@@ -169,6 +170,15 @@ describe('what can be wrong', () => {
     mkdirSync(at('mine'))
     writeFileSync(at('mine/letter.txt'), 'dear')
     await expect(run(videos, at('mine'))).rejects.toThrow(/was not made by process \(it has letter.txt\)/)
+  })
+
+  it('refuses to begin what will not fit', () => {
+    const parts = [{ step: 'frames' as const, what: '7 images out of videos', bytes: 2e9, seconds: 1 }]
+    expect(() => checkDisk('data', { parts, free: 2.05e9 })).toThrowErrorMatchingInlineSnapshot(
+      `[DiskFullError: the dataset will not fit: some 2.0 GB are needed (2.0 GB for 7 images out of videos), 2.0 GB are free on the disk of data. Take fewer frames (--frames, --every), smaller images (--downscale) or a lower --quality, or another disk; --ignore-disk goes on regardless]`,
+    )
+    expect(() => checkDisk('data', { parts, free: 2.2e9 })).not.toThrow()
+    expect(() => checkDisk('data', { parts, free: 0 }, true)).not.toThrow()
   })
 
   it('says what fails when the disk is full, and goes on when it is not', async () => {
