@@ -15,8 +15,12 @@ namespace clipgstream {
 constexpr int threads = 256;
 /** Hidden units, or rows, that pass through shared memory at a time. */
 constexpr int step = 32;
-/** Widest second layer. */
+/** Widest second layer; kernels make 16 outputs at a time. */
 constexpr int maxOutputs = 80;
+constexpr int outputTiles = maxOutputs / 8;
+
+/** Tiles of 8 columns that are made together before they are a factor: more would need registers that there are not. */
+constexpr int together = 2;
 
 __device__ inline int group() { return threadIdx.x % 32 / 4; }
 __device__ inline int member() { return threadIdx.x % 4; }
@@ -31,27 +35,28 @@ struct Padded {
   __device__ static int at(int row, int column) { return row * stride + column; }
 };
 
-/** Calls f(row, column) for the quads of a tile that are this thread's. */
-template <int rows, int columns, class F>
-__device__ inline void forEachQuad(F f) {
-  for (int index = threadIdx.x; index < rows * columns / 4; index += threads)
-    f(index / (columns / 4), index % (columns / 4) * 4);
+/** Calls f(row, column) for this thread's quads of a tile; `perRow` threads share a row. */
+template <int perRow, class F>
+__device__ inline void forEachQuad(int rows, int columns, F f) {
+  for (int row = threadIdx.x / perRow; row < rows; row += threads / perRow) {
+    for (int column = threadIdx.x % perRow * 4; column < columns; column += perRow * 4) f(row, column);
+  }
 }
 
-/** Begins to copy a tile // [rows, columns] from an array of `ld` columns; what lies behind the ends of that is 0. */
-template <class Layout, int rows, int columns>
-__device__ inline void fetch(float* tile, const float* from, int ld, int rowEnd, int columnEnd) {
+/** Begins to copy a tile from an array of `ld` columns; what lies behind the ends of that is 0. */
+template <class Layout, int perRow>
+__device__ inline void fetch(float* tile, int rows, int columns, const float* from, int ld, int rowEnd, int columnEnd) {
   const size_t address = reinterpret_cast<size_t>(from);
   const bool quads = address % 16 == 0 && ld % 4 == 0;
   const bool pairs = address % 8 == 0 && ld % 2 == 0;
-  forEachQuad<rows, columns>([&](int row, int column) {
+  forEachQuad<perRow>(rows, columns, [&](int row, int column) {
     float* to = tile + Layout::at(row, column);
-    const float* source = from + static_cast<size_t>(row) * ld + column;
+    const float* source = from + (row * ld + column);
     const int inside = row < rowEnd ? columnEnd - column : 0;
-    if (inside <= 0) {
-      *reinterpret_cast<float4*>(to) = make_float4(0, 0, 0, 0);
-    } else if (inside >= 4 && quads) {
+    if (inside >= 4 && quads) {
       __pipeline_memcpy_async(to, source, 16);
+    } else if (inside <= 0) {
+      *reinterpret_cast<float4*>(to) = make_float4(0, 0, 0, 0);
     } else if (inside >= 4 && pairs) {
       __pipeline_memcpy_async(to, source, 8);
       __pipeline_memcpy_async(to + 2, source + 2, 8);
@@ -66,9 +71,9 @@ __device__ inline void fetch(float* tile, const float* from, int ld, int rowEnd,
 }
 
 /** Changes what this thread has fetched, once it is there. */
-template <class Layout, int rows, int columns, class F>
-__device__ inline void change(float* tile, F f) {
-  forEachQuad<rows, columns>([&](int row, int column) {
+template <class Layout, int perRow, class F>
+__device__ inline void change(float* tile, int rows, int columns, F f) {
+  forEachQuad<perRow>(rows, columns, [&](int row, int column) {
     float4& v = *reinterpret_cast<float4*>(tile + Layout::at(row, column));
     v = f(v, Layout::at(row, column));
   });
@@ -84,9 +89,9 @@ __device__ inline float4 narrowed(float4 v) {
   return make_float4(narrowed<products>(v.x), narrowed<products>(v.y), narrowed<products>(v.z), narrowed<products>(v.w));
 }
 
-template <class Layout, int rows, int columns, int products>
-__device__ inline void narrow(float* tile) {
-  if (products == 1) change<Layout, rows, columns>(tile, [](float4 v, int) { return narrowed<products>(v); });
+template <class Layout, int perRow, int products>
+__device__ inline void narrow(float* tile, int rows, int columns) {
+  if (products == 1) change<Layout, perRow>(tile, rows, columns, [](float4 v, int) { return narrowed<products>(v); });
 }
 
 /** N elements of a lane, narrowed, and their small parts with three products. */
@@ -158,8 +163,9 @@ template <int products, int W>
 struct Strip {
   float sums[W / 8][4] = {};
 
-  /** += the 32 columns of `a` times the 32 rows of a tile // [32, W] */
-  __device__ void multiply(const Left<products> (&a)[4], const float* tile) {
+  /** += the 8 N columns of `a` times as many rows of a tile */
+  template <int N>
+  __device__ void multiply(const Left<products> (&a)[N], const float* tile) {
     using Layout = Padded<W + 4>;
 #pragma unroll
     for (int q = 0; q < W / 32; q++) {
@@ -167,7 +173,7 @@ struct Strip {
 #pragma unroll
       for (int n = 0; n < 16; n++) partial[n / 4][n % 4] = products == 1 ? sums[4 * q + n / 4][n % 4] : 0;
 #pragma unroll
-      for (int k = 0; k < 4; k++) {
+      for (int k = 0; k < N; k++) {
         const int row = 8 * k + 2 * member(), column = 32 * q + 4 * group();
         const float4 u = *reinterpret_cast<const float4*>(tile + Layout::at(row, column));
         const float4 v = *reinterpret_cast<const float4*>(tile + Layout::at(row + 1, column));

@@ -75,9 +75,9 @@ export interface HeadsResult {
  * last). A hidden unit within rounding of zero may fall on the other side of the ReLU, where it passes no gradient.
  * With `tf32`, outputs 3e-3 + 5e-3 relative; about one hidden unit in 2000 falls on the other side of its ReLU, which
  * leaves gradients with an error of some percent of what they are sums of. With `mixed`, the outputs and the side of the ReLU
- * are those of tf32x3; a gradient is a sum of products of rounded factors, each within 2^-12 of its value, so that the
- * error of the sum is some 5e-4 of the root of the sum of its squared terms: 2e-3 of the largest of the row (vX), or of the
- * parameter's gradients. // at most
+ * are those of tf32x3 (where the layers are fused), and the factors of gradients are rounded to within 2^-12 of their values,
+ * which leaves about 4e-4 of a gradient's usual size; the bounds are 2e-3 of it: vX 2e-3 + 2e-3 relative, gradients of
+ * parameters 2e-3 sqrt(N) + 2e-3 relative, for terms of order 1.
  *
  * Floor: 2 flops a weight and row forward and 4 backward, which is 415 and 830 kflop a row at 128 features and 10 Gaussians;
  * for 100k rows 0.62 and 1.24 ms at the 67 TFLOP/s of an H100 in fp32, 0.25 and 0.5 ms at a third of its 495 in tf32. Bytes
