@@ -22,6 +22,7 @@ describe.skipIf(whyNoBrowser() !== null)('conformance in a page', () => {
     writeFileSync(`${artifacts}conformance.json`, `${JSON.stringify(report, null, 2)}\n`)
     console.log(textOf(report, await site.browser.version()))
     expect(report.rows.filter(({ passed }) => !passed)).toEqual([])
+    expect(report.missing).toEqual([])
     // One operator at least of each package that has kernels for WebGPU.
     const operators = new Set(report.rows.map(({ operator }) => operator.split('.')[0]))
     expect([...operators].sort()).toMatchInlineSnapshot(`
@@ -32,6 +33,7 @@ describe.skipIf(whyNoBrowser() !== null)('conformance in a page', () => {
         "hashgrid",
         "losses",
         "rasterizer",
+        "stereo",
         "tensor",
       ]
     `)
