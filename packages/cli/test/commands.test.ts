@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -123,6 +123,24 @@ describe('from dataset to results', () => {
 })
 
 describe('the command line', () => {
+  it('takes the clip size from the dataset, unless a flag or a file names another', async () => {
+    const dataset = join(folder, 'short-clips')
+    cpSync(sample, dataset, { recursive: true })
+    const meta = JSON.parse(readFileSync(join(sample, 'meta.json'), 'utf8'))
+    writeFileSync(join(dataset, 'meta.json'), JSON.stringify({ ...meta, clip_size: 5 }))
+    const settings = join(folder, 'settings.json')
+    writeFileSync(settings, JSON.stringify({ clips: { size: 10 } }))
+    const clipSize = async (name: string, ...flags: string[]) => {
+      const target = join(folder, name)
+      const how = [...small, '--iterations', '1', '--clips', '0', '--allow-gaps', ...flags]
+      await clipgstream('train', dataset, target, ...how)
+      return JSON.parse(readFileSync(join(target, 'clipstream.json'), 'utf8')).config.clips.size
+    }
+    expect(await clipSize('by-meta')).toBe(5)
+    expect(await clipSize('by-file', '--config', settings)).toBe(10)
+    expect(await clipSize('by-flag', '--clip-size', '4')).toBe(4)
+  })
+
   it('inspects datasets, good and bad', async () => {
     expect(await clipgstream('inspect', sample)).toContain('can be used')
     expect(await clipgstream('inspect', folder)).toContain('cannot be used')

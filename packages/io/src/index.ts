@@ -36,6 +36,7 @@ export {
   type InspectedClip,
   inspectDataset,
 } from './dataset/inspect.js'
+export { type Meta, readMeta } from './dataset/meta.js'
 export { DatasetError, openDataset } from './dataset/open.js'
 export type {
   Dataset,

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { createImageStore, openDataset } from '@clipgstream/io'
+import { createImageStore, openDataset, readMeta } from '@clipgstream/io'
 import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
 import type { DeviceName } from '@clipgstream/tensor'
 import {
@@ -42,7 +42,7 @@ export async function trainCommand(
   runPath: string,
   flags: TrainFlags,
 ): Promise<number> {
-  const config = await effectiveConfig(flags)
+  const config = await effectiveConfig(flags, path)
   const { frames, allowGaps } = datasetOptions(flags)
   const dataset = await openDataset(nodeFolder(path), {
     ...configured(config),
@@ -111,7 +111,8 @@ function stopOnSignals(): { signal: AbortSignal; exitCode(): number } & Disposab
   }
 }
 
-async function effectiveConfig(flags: TrainFlags): Promise<Config> {
+/** Clips are as long as the dataset's clouds were made for, unless something says otherwise. */
+async function effectiveConfig(flags: TrainFlags, dataset: string): Promise<Config> {
   const overrides = [
     ...(flags.clipSize !== undefined ? [`clips.size=${flags.clipSize}`] : []),
     ...(flags.downsample !== undefined ? [`sampling.downsample=${flags.downsample}`] : []),
@@ -122,7 +123,15 @@ async function effectiveConfig(flags: TrainFlags): Promise<Config> {
     ...(flags.set ?? []),
   ]
   const file = flags.config === undefined ? {} : await readSettings(flags.config)
+  const { clipSize } = await readMeta(nodeFolder(dataset), [])
+  if (clipSize !== null && !namesClipSize(file)) overrides.unshift(`clips.size=${clipSize}`)
   return resolveConfig({ file, overrides, ...(flags.preset !== undefined && { preset: flags.preset }) })
+}
+
+function namesClipSize(settings: unknown): boolean {
+  if (typeof settings !== 'object' || settings === null || !('clips' in settings)) return false
+  const { clips } = settings
+  return typeof clips === 'object' && clips !== null && 'size' in clips
 }
 
 async function readSettings(path: string): Promise<unknown> {
