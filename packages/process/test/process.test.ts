@@ -191,7 +191,7 @@ describe('what can be wrong', () => {
         await writeAtomic(join(at('full'), path), content)
       })
     const failing = processRecordings(videos, at('full'), quick, () => {}, { write })
-    await expect(failing).rejects.toThrow(DiskFullError)
+    await expect(failing).rejects.toMatchObject({ name: 'DiskFullError' })
     await expect(failing).rejects.toThrow(/is full; .* could not be written. What is complete stays/)
     const { states } = await run(videos, at('full'))
     expect(states[0]).toBe('frames resume')

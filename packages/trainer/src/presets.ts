@@ -86,7 +86,7 @@ const corrected: Config = {
   },
   colorCompensation: { enabled: true, rate: 0.001 },
   checkpointing: { every: 500, logEvery: 50, evaluateAt: [1000, 5000, 10000, 15000] },
-  execution: { graph: true, imageBytes: null, precision: 'fp32' },
+  execution: { graph: true, imageBytes: null, precision: 'mixed' },
   ablation: { residualAnchors: true, inheritDecoders: true, independentClips: false },
 }
 
@@ -113,6 +113,7 @@ const asReleased: PartialConfig = {
   sampling: { repeatLastView: true, focal: 'floored', principalPoint: 'centred' },
   clips: { time: 'quantized', residualScale: 'reference', outlierDistance: parityOutlierDistance },
   colorCompensation: { enabled: false },
+  execution: { precision: 'fp32' },
 }
 
 /**
@@ -148,6 +149,7 @@ const small: PartialConfig = {
     },
   },
   colorCompensation: { enabled: false },
+  execution: { precision: 'fp32' },
   checkpointing: { every: 250, logEvery: 20, evaluateAt: [250, 1000] },
 }
 
