@@ -4,14 +4,7 @@ import { join } from 'node:path'
 import { createLens } from '@clipgstream/camera'
 import { openDataset, readColmapModel, readPointCloud } from '@clipgstream/io'
 import { createNodeDecoder, nodeFolder } from '@clipgstream/io/node'
-import {
-  checkDisk,
-  DiskFullError,
-  type ProcessEvent,
-  type ProcessOptions,
-  processRecordings,
-  stepNames,
-} from '@clipgstream/process'
+import { checkDisk, type ProcessEvent, type ProcessOptions, processRecordings, stepNames } from '@clipgstream/process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { model, names, size, writeImages, writeModel, writePlane, writeVideos } from './scene.js'
 import { makeVideo } from './videos.js'
