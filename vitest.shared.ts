@@ -6,12 +6,15 @@ import { defineConfig, type Plugin } from 'vitest/config'
 
 const condition = process.env['CLIPGSTREAM_DIST'] ? 'default' : '@clipgstream/source'
 type Target = string | Record<string, string>
+const seeded = fileURLToPath(new URL('tools/fast-check.ts', import.meta.url))
 
 function workspacePackages(): Plugin {
   return {
     name: 'workspace-packages',
     enforce: 'pre',
-    resolveId(source) {
+    resolveId(source, importer) {
+      // Property-based tests are seeded.
+      if (source === 'fast-check' && importer !== seeded) return seeded
       const match = /^(?:@clipgstream\/([^/]+)|clipgstream)(\/.+)?$/.exec(source)
       if (!match) return null
       const base = new URL(`./packages/${match[1] ?? 'cli'}/`, import.meta.url)

@@ -54,9 +54,16 @@ export class OptionError extends IoError {
 
 /** A short, printable form of a value found in a file. */
 export function shown(value: unknown): string {
-  if (Array.isArray(value)) return shorten(`[${value.join(', ')}]`)
+  if (Array.isArray(value)) return shorten(`[${value.slice(0, 80).map(shownInside).join(', ')}]`)
   if (typeof value === 'object' && value !== null) return 'an object'
   return shorten(typeof value === 'string' ? JSON.stringify(value) : String(value))
+}
+
+/** Objects out of a file are not asked for their text: they may have a member `toString` that is none. */
+function shownInside(value: unknown): string {
+  if (Array.isArray(value))
+    return value.every((one) => typeof one !== 'object') ? value.slice(0, 80).join(',') : '[...]'
+  return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }
 
 function shorten(text: string): string {
