@@ -23,7 +23,10 @@ export const host: WebgpuHost = {
       : "Install the GPU's Vulkan driver and the loader (Debian: apt-get install libvulkan1), or use " +
         '--device wasm; a software adapter is used only when asked for: --device webgpu:swiftshader'
     if (request.software) addSwiftshader()
-    else if (!hasVulkanDriver()) throw new DeviceUnavailableError('webgpu', 'no Vulkan driver is installed', remedy)
+    else if (!hasVulkanDriver()) {
+      const device = request.adapter === undefined ? 'webgpu' : `webgpu:${request.adapter}`
+      throw new DeviceUnavailableError(device, 'no Vulkan driver is installed', remedy)
+    }
     const options = optionsOf(request)
     const key = `${request.software} ${options.join(' ')}`
     const gpu = instances.get(key) ?? create(options)
