@@ -130,3 +130,16 @@ export function addPartials(chunk: i32, scratch: usize, partials: usize, vMatrix
     store<f32>(p, load<f32>(p) + (sum as f32))
   }
 }
+
+/** matrices // [cameras, 3, 4] -= their mean - [I | 0], in one chunk */
+export function centre(chunk: i32, scratch: usize, matrices: usize, cameras: i32): void {
+  for (let k = 0; k < 12; k++) {
+    let sum: f64 = 0
+    for (let i = 0; i < cameras; i++) sum += load<f32>(at(matrices, 12 * i + k)) as f64
+    const shift = sum / (cameras as f64) - (k % 5 == 0 ? 1 : 0)
+    for (let i = 0; i < cameras; i++) {
+      const p = at(matrices, 12 * i + k)
+      store<f32>(p, ((load<f32>(p) as f64) - shift) as f32)
+    }
+  }
+}

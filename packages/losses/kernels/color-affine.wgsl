@@ -15,9 +15,11 @@ const BLOCK = 4096u;
 /// The camera is `camera`, or, where `isOnDevice`, cameras[0], at most `camera`.
 struct ApplySettings { pixels: u32, camera: u32, isOnDevice: u32 }
 struct AddSettings { workgroups: u32, camera: u32, isOnDevice: u32 }
+struct CentreSettings { cameras: u32 }
 
 @group(0) @binding(0) var<uniform> applySettings: ApplySettings;
 @group(0) @binding(0) var<uniform> addSettings: AddSettings;
+@group(0) @binding(0) var<uniform> centreSettings: CentreSettings;
 
 @group(0) @binding(1) var<storage, read> image: array<f32>; // [pixels, 3]
 @group(0) @binding(2) var<storage, read> matrices: array<vec4f>; // [cameras, 3] rows
@@ -28,6 +30,7 @@ struct AddSettings { workgroups: u32, camera: u32, isOnDevice: u32 }
 @group(0) @binding(1) var<storage, read> sums: array<vec4f>; // [workgroups, 3]
 @group(0) @binding(2) var<storage, read_write> vMatrices: array<vec4f>; // [cameras, 3] rows
 @group(0) @binding(6) var<storage, read> cameras: array<u32>; // [1]
+@group(0) @binding(1) var<storage, read_write> centred: array<vec4f>; // [cameras, 3] rows
 
 /// Where the rows of the camera's matrix begin.
 fn rowsOf(camera: u32, isOnDevice: u32) -> u32 {
@@ -90,4 +93,15 @@ fn addPartials(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocatio
   for (var i = local; i < addSettings.workgroups; i += THREADS) { sum += sums[3u * i + workgroup.x]; }
   sum = sumOfWorkgroup(sum, local, THREADS);
   if (local == 0u) { vMatrices[rowsOf(addSettings.camera, addSettings.isOnDevice) + workgroup.x] += sum; }
+}
+
+/// Takes the mean distance from [I | 0] off the matrices of all cameras. Three workgroups, a row each; sums of distances,
+/// which are small where matrices are near [I | 0].
+@compute @workgroup_size(256)
+fn centre(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) local: u32) {
+  let identity = vec4f(vec4u(0u, 1u, 2u, 3u) == vec4u(workgroup.x));
+  var sum = vec4f(0);
+  for (var i = local; i < centreSettings.cameras; i += THREADS) { sum += centred[3u * i + workgroup.x] - identity; }
+  let shift = sumOfWorkgroup(sum, local, THREADS) / f32(centreSettings.cameras);
+  for (var i = local; i < centreSettings.cameras; i += THREADS) { centred[3u * i + workgroup.x] -= shift; }
 }

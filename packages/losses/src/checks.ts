@@ -35,6 +35,12 @@ export function checkCapacity(operator: string, device: Device, scales: Tensor<'
   return capacity
 }
 
+/** Colour matrices; returns how many. */
+export function checkMatrices(operator: string, device: Device, name: string, matrices: Tensor<'f32'>): number {
+  const [cameras = 0] = check(operator, device, name, matrices, 'f32', ['*', 3, 4])
+  return cameras
+}
+
 export function checkCamera(
   operator: string,
   device: Device,
@@ -42,7 +48,7 @@ export function checkCamera(
   matrices: Tensor<'f32'>,
   camera: number | Tensor<'u32'>,
 ): void {
-  const [cameras = 0] = check(operator, device, name, matrices, 'f32', ['*', 3, 4])
+  const cameras = checkMatrices(operator, device, name, matrices)
   if (typeof camera !== 'number') {
     check(operator, device, 'camera', camera, 'u32', [1])
     if (cameras === 0) throw new ShapeError(operator, `${name} (at least one camera)`, ['*', 3, 4], matrices.shape)

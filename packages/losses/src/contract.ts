@@ -49,7 +49,7 @@ export interface VolumeLoss {
 /**
  * out = M (r, g, b, 1): the colour of one camera against the common one. Start with {@link identityAffines}.
  * A camera on the device, // [1], is read when the kernels run and not checked; one above the last counts as the last.
- * Tolerance 1e-6 + 1e-6 relative per pixel; 1e-5 of the sum of magnitudes for vMatrices.
+ * Tolerance 1e-6 + 1e-6 relative per pixel and for centred matrices; 1e-5 of the sum of magnitudes for vMatrices.
  */
 export interface ColorAffine {
   /** image // [H, W, 3]; matrices // [cameras, 3, 4]; camera is an index into them. Returns [H, W, 3] */
@@ -62,4 +62,10 @@ export interface ColorAffine {
     vOut: Tensor<'f32'>,
     vMatrices: Tensor<'f32'>,
   ): Tensor<'f32'>
+  /**
+   * Shifts all matrices // [cameras, 3, 4] alike so that their mean is [I | 0]: scene and cameras can exchange a colour of
+   * all cameras without a change of any photograph, and this fixes which is which. The scene then has the colours of the
+   * mean camera, the best guess for a camera that was not trained on.
+   */
+  centre(matrices: Tensor<'f32'>): void
 }

@@ -1,6 +1,6 @@
 import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { CudaDevice } from '@clipgstream/tensor/cuda'
-import { checkCamera, checkCapacity, checkImage, checkPair, checkSaved } from './checks.js'
+import { checkCamera, checkCapacity, checkImage, checkMatrices, checkPair, checkSaved } from './checks.js'
 import type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
 import { columnsPerStrip, stripsOf } from './strips.js'
 
@@ -79,6 +79,7 @@ export async function createColorAffine(device: Device): Promise<ColorAffine> {
   const apply = module.kernel('apply', 'ppupu' + 'p')
   const applyBackward = module.kernel('applyBackward', 'ppupppu' + 'p')
   const addPartials = module.kernel('addPartials', 'ppuu' + 'p')
+  const centre = module.kernel('centre', 'pu')
 
   /** Checks; returns the camera, or the last one there may be, and where its index lies. */
   const cameraOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: number | Tensor<'u32'>) => {
@@ -114,6 +115,11 @@ export async function createColorAffine(device: Device): Promise<ColorAffine> {
       const one = { grid: 1, block: 32 * elementsOfMatrix }
       cuda.launch(addPartials, one, partials, vMatrices, index, blocks, onDevice)
       return vImage
+    },
+
+    centre(matrices) {
+      const cameras = checkMatrices('colorAffine.centre', device, 'matrices', matrices)
+      if (cameras > 0) cuda.launch(centre, { grid: 1, block: 32 * elementsOfMatrix }, matrices, cameras)
     },
   }
 }

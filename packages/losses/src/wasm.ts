@@ -1,6 +1,6 @@
 import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { WasmDevice } from '@clipgstream/tensor/wasm'
-import { checkCamera, checkCapacity, checkImage, checkPair, checkSaved } from './checks.js'
+import { checkCamera, checkCapacity, checkImage, checkMatrices, checkPair, checkSaved } from './checks.js'
 import type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
 
 // As in the kernels.
@@ -88,6 +88,7 @@ export async function createColorAffine(device: Device): Promise<ColorAffine> {
   const apply = module.kernel('apply')
   const applyBackward = module.kernel('applyBackward')
   const addPartials = module.kernel('addPartials')
+  const centre = module.kernel('centre')
 
   /** Address of the matrix of `camera`. */
   const matrixOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: Camera): number => {
@@ -120,6 +121,11 @@ export async function createColorAffine(device: Device): Promise<ColorAffine> {
       wasm.launch(applyBackward, chunks, image, matrix, vOut, vImage, partials, pixels)
       wasm.launch(addPartials, 1, partials, vMatrix, chunks)
       return vImage
+    },
+
+    centre(matrices) {
+      const cameras = checkMatrices('colorAffine.centre', device, 'matrices', matrices)
+      if (cameras > 0) wasm.launch(centre, 1, matrices, cameras)
     },
   }
 }

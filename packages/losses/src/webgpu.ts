@@ -1,6 +1,6 @@
 import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { WebgpuDevice } from '@clipgstream/tensor/webgpu'
-import { checkCamera, checkCapacity, checkImage, checkPair, checkSaved } from './checks.js'
+import { checkCamera, checkCapacity, checkImage, checkMatrices, checkPair, checkSaved } from './checks.js'
 import type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
 import { stripsOf } from './strips.js'
 
@@ -77,6 +77,7 @@ export async function createColorAffine(device: Device): Promise<ColorAffine> {
   const apply = module.kernel('apply')
   const applyBackward = module.kernel('applyBackward')
   const addPartials = module.kernel('addPartials')
+  const centre = module.kernel('centre')
 
   /** Checks; returns the camera, or the last one there may be, and whether its index lies on the device. */
   const cameraOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: number | Tensor<'u32'>) => {
@@ -113,6 +114,11 @@ export async function createColorAffine(device: Device): Promise<ColorAffine> {
       // A workgroup a row of the matrix.
       gpu.launch(addPartials, 3, { workgroups, ...which }, { sums: partials, cameras, vMatrices })
       return vImage
+    },
+
+    centre(matrices) {
+      const cameras = checkMatrices('colorAffine.centre', device, 'matrices', matrices)
+      if (cameras > 0) gpu.launch(centre, 3, { cameras }, { centred: matrices })
     },
   }
 }

@@ -2,6 +2,7 @@ import { createColorAffine, createPhotometricLoss, createVolumeLoss } from '@cli
 import type { ConformanceCase } from '../../../tools/conformance/case.js'
 import { normals, pictures, positives } from './inputs.js'
 import {
+  centred,
   colorAffine,
   colorAffineGradient,
   meanVolume,
@@ -116,6 +117,24 @@ function affineCase(size: 'small' | 'full', height: number, width: number): Conf
   }
 }
 
+function centreCase(cameras: number): ConformanceCase {
+  const matrices = normals(12 * cameras, cameras)
+  return {
+    operator: 'losses.color-affine',
+    name: `${cameras} cameras centred`,
+    size: 'small',
+    tolerance: { centred: { absolute: 1e-6, relative: 1e-6 } },
+    async run(device) {
+      const affine = await createColorAffine(device)
+      using _ = device.scope()
+      const m = device.from(matrices, [cameras, 3, 4])
+      affine.centre(m)
+      return { centred: await m.read() }
+    },
+    oracle: () => ({ centred: centred(matrices) }),
+  }
+}
+
 function withoutOracle({ oracle: _, ...one }: ConformanceCase): ConformanceCase {
   return one
 }
@@ -136,6 +155,7 @@ export const cases: ConformanceCase[] = [
   volumeCase('small', 5, 0),
   affineCase('small', 1, 1),
   affineCase('small', 37, 131),
+  ...[0, 1, 5, 300].map(centreCase),
   withoutOracle(photometricCase('full', 360, 640)),
   withoutOracle(volumeCase('full', 300_000, 250_001)),
   withoutOracle(affineCase('full', 360, 640)),

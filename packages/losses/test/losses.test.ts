@@ -213,6 +213,9 @@ describe.each(devices)('losses on $kind', ({ kind, device, bearsMuch }) => {
       expect(() => affine.forward(image, device.zeros([3, 4]), 0)).toThrowErrorMatchingInlineSnapshot(
         `[ShapeError: colorAffine.forward: matrices must have shape [*, 3, 4], got [3, 4]]`,
       )
+      expect(() => affine.centre(device.zeros([12]))).toThrowErrorMatchingInlineSnapshot(
+        `[ShapeError: colorAffine.centre: matrices must have shape [*, 3, 4], got [12]]`,
+      )
     })
   })
 })

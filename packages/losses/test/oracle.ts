@@ -138,3 +138,13 @@ export function colorAffineGradient(image: Numbers, matrix: Numbers, vOut: Numbe
   }
   return { vImage, vMatrix }
 }
+
+/** Matrices // [cameras, 3, 4] less what their mean differs from [I | 0] by. */
+export function centred(matrices: Numbers): Float64Array {
+  const cameras = matrices.length / 12
+  return Float64Array.from(matrices, (value, i) => {
+    let mean = 0
+    for (let camera = 0; camera < cameras; camera++) mean += matrices[12 * camera + (i % 12)]! / cameras
+    return value - mean + (i % 12 === 0 || i % 12 === 5 || i % 12 === 10 ? 1 : 0)
+  })
+}

@@ -2,7 +2,6 @@ import type { GrowthData, GrowthStatistics } from '@clipgstream/gaussians'
 import { gatherRows } from '@clipgstream/gaussians'
 import type { Tensor } from '@clipgstream/tensor'
 import { stepsOf } from './clips.js'
-import { centreColorMaps } from './color-gauge.js'
 import type { Config } from './config.js'
 import { collectsStatistics, disposeStatistics, grow, growsAfter, readStatistics, uploadStatistics } from './growth.js'
 import { type Example, uploadExample } from './inputs.js'
@@ -64,15 +63,9 @@ export class ClipSession implements Disposable {
       const result = work(uploadExample(operators.device, example, config.rasterizer.background))
       use(result, (tensor) => scope.keep(tensor))
     }
-    if ((iteration + 1) % centreEvery === 0 || iteration + 1 === stepsOf(config.optimizer)) await this.#centreColors()
-  }
-
-  async #centreColors(): Promise<void> {
+    const isLast = iteration + 1 === stepsOf(config.optimizer)
     const { colors } = this.model
-    if (!colors) return
-    const maps = await colors.read()
-    centreColorMaps(maps)
-    this.operators.device.write(colors, maps)
+    if (colors && (isLast || (iteration + 1) % centreEvery === 0)) operators.colorAffine.centre(colors)
   }
 
   /** Grows and prunes anchors when it is time; moments of new rows are zero. */
