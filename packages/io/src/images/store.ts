@@ -12,7 +12,7 @@ export interface ViewIndex {
 export interface ImageStoreOptions {
   /** Bytes of decoded images held or being decoded at once. Default 512 MiB. One image is always allowed. */
   readonly maxBytes?: number
-  /** Images decoded at once. Default 2. */
+  /** Images decoded at once. Default: the decoder's, else 2. */
   readonly concurrency?: number
 }
 
@@ -44,7 +44,7 @@ interface Entry {
 
 /** An {@link ImageStore} over a dataset. */
 export function createImageStore(dataset: Dataset, decoder: ImageDecoder, options: ImageStoreOptions = {}): ImageStore {
-  const { maxBytes = 2 ** 29, concurrency = 2 } = options
+  const { maxBytes = 2 ** 29, concurrency = decoder.concurrency ?? 2 } = options
   if (!(maxBytes > 0)) throw new OptionError('maxBytes', maxBytes, 'above 0')
   if (!(Number.isSafeInteger(concurrency) && concurrency > 0)) {
     throw new OptionError('concurrency', concurrency, 'a whole number of at least 1')

@@ -17,5 +17,7 @@ export interface Size {
  * they are stored. With `size` the image is resized (Lanczos).
  */
 export interface ImageDecoder {
+  /** Images that it works on at once when it is asked for more. */
+  readonly concurrency?: number
   decode(bytes: Uint8Array, file: string, size?: Size): Promise<RgbImage>
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import sharp, { type Sharp } from 'sharp'
 import { FormatError, OptionError } from '../errors.js'
 import { quantizeImage } from '../images/quantize.js'
@@ -17,7 +18,10 @@ export interface NodeDecoderOptions {
 /** Decodes JPEG, PNG, WebP and TIFF with sharp, off the main thread. */
 export function createNodeDecoder({ background }: NodeDecoderOptions = {}): ImageDecoder {
   const flat = background && colorOf(background)
+  // A job takes a thread of libuv, which has four unless the environment says otherwise.
+  const threads = Number(process.env['UV_THREADPOOL_SIZE']) || 4
   return {
+    concurrency: Math.max(2, Math.min(threads, availableParallelism())),
     async decode(bytes, file, size) {
       try {
         const input = sharp(bytes, {
