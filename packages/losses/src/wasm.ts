@@ -1,62 +1,41 @@
-import { check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
+import { type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { WasmDevice } from '@clipgstream/tensor/wasm'
-import { checkCamera, checkCapacity, checkImage, checkMatrices, checkPair, checkSaved } from './checks.js'
-import type { ColorAffine, PhotometricLoss, PhotometricResult, PhotometricWeights, VolumeLoss } from './contract.js'
+import type { Camera, ColorAffineKernels, PhotometricKernels, VolumeKernels } from './operate.js'
 
 // As in the kernels.
 const band = 32
 const strip = 192
 const pixelBlock = 4096
 const rowBlock = 8192
+const matrixBytes = 48
 
-export async function createPhotometricLoss(device: Device): Promise<PhotometricLoss> {
+export async function loadPhotometric(device: Device): Promise<PhotometricKernels> {
   const wasm = narrow(device)
   const module = await wasm.load(new URL('../dist/kernels/photometric.wasm', import.meta.url))
   const measure = module.kernel('measure')
   const finish = module.kernel('finish')
   const measureBackward = module.kernel('measureBackward')
-
-  const plan = (operator: string, image: Tensor<'f32'>, target: Tensor<'u8'>) => {
-    const { height, width } = checkPair(operator, device, image, target)
-    const columns = 3 * width
-    const chunks = Math.ceil(height / band) * Math.ceil(columns / strip)
-    return { height, width, stride: Math.ceil(columns / 4) * 4, chunks, values: height * columns }
-  }
+  const strideOf = (width: number) => Math.ceil((3 * width) / 4) * 4
+  const chunksOf = (height: number, width: number) => Math.ceil(height / band) * Math.ceil((3 * width) / strip)
 
   return {
-    forward(image, target): PhotometricResult {
-      const { height, width, stride, chunks, values } = plan('photometric.forward', image, target)
-      const terms = device.empty([2], 'f32', 'terms')
-      const saved = device.empty([3, height, stride], 'f32', 'ssim derivatives')
-      using partials = device.empty([chunks, 4], 'u32')
-      wasm.launch(measure, chunks, image, target, saved, partials, height, width, stride)
-      wasm.launch(finish, 1, partials, terms, chunks, values)
-      return { terms, saved: [saved] }
+    savedShape: (height, width) => [3, height, strideOf(width)],
+
+    forward({ image, target, height, width }, saved, terms) {
+      const chunks = chunksOf(height, width)
+      using partials = device.empty([chunks, 4], 'u32', 'partial sums')
+      wasm.launch(measure, chunks, image, target, saved, partials, height, width, strideOf(width))
+      wasm.launch(finish, 1, partials, terms, chunks, 3 * height * width)
     },
 
-    backward(image, target, result, { l1, dssim }: PhotometricWeights): Tensor<'f32'> {
-      const { height, width, stride, chunks, values } = plan('photometric.backward', image, target)
-      const saved = checkSaved('photometric.backward', device, result, [3, height, stride])
-      const vImage = device.empty([height, width, 3], 'f32', 'vImage')
-      wasm.launch(
-        measureBackward,
-        chunks,
-        image,
-        target,
-        saved,
-        vImage,
-        height,
-        width,
-        stride,
-        l1 / values,
-        -dssim / values,
-      )
-      return vImage
+    backward({ image, target, height, width }, saved, vImage, { l1, dssim }) {
+      const sizes = [height, width, strideOf(width)] as const
+      wasm.launch(measureBackward, chunksOf(height, width), image, target, saved, vImage, ...sizes, l1, -dssim)
     },
   }
 }
 
-export async function createVolumeLoss(device: Device): Promise<VolumeLoss> {
+export async function loadVolume(device: Device): Promise<VolumeKernels> {
   const wasm = narrow(device)
   const module = await wasm.load(new URL('../dist/kernels/volume.wasm', import.meta.url))
   const sumVolumes = module.kernel('sumVolumes')
@@ -64,68 +43,49 @@ export async function createVolumeLoss(device: Device): Promise<VolumeLoss> {
   const volumeBackward = module.kernel('volumeBackward')
 
   return {
-    forward(scales, count) {
-      const capacity = checkCapacity('volume.forward', device, scales, count)
+    forward(scales, count, capacity, mean) {
       const chunks = Math.ceil(capacity / rowBlock)
-      const mean = device.empty([1], 'f32', 'mean volume')
-      using partials = device.empty([chunks, 2], 'u32')
+      using partials = device.empty([chunks, 2], 'u32', 'partial sums')
       wasm.launch(sumVolumes, chunks, scales, count, partials, capacity)
       wasm.launch(meanVolume, 1, partials, count, mean, chunks, capacity)
-      return mean
     },
 
-    backward(scales, count, weight, vScales) {
-      const capacity = checkCapacity('volume.backward', device, scales, count)
-      check('volume.backward', device, 'vScales', vScales, 'f32', [capacity, 3])
+    backward(scales, count, capacity, weight, vScales) {
       wasm.launch(volumeBackward, Math.ceil(capacity / rowBlock), scales, count, vScales, capacity, weight)
     },
   }
 }
 
-export async function createColorAffine(device: Device): Promise<ColorAffine> {
+export async function loadColorAffine(device: Device): Promise<ColorAffineKernels> {
   const wasm = narrow(device)
   const module = await wasm.load(new URL('../dist/kernels/color-affine.wasm', import.meta.url))
   const apply = module.kernel('apply')
   const applyBackward = module.kernel('applyBackward')
   const addPartials = module.kernel('addPartials')
   const centre = module.kernel('centre')
+  const chunksOf = (pixels: number) => Math.ceil(pixels / pixelBlock)
 
   /** Address of the matrix of `camera`. */
-  const matrixOf = (operator: string, name: string, matrices: Tensor<'f32'>, camera: Camera): number => {
-    checkCamera(operator, device, name, matrices, camera)
+  const matrixOf = (matrices: Tensor<'f32'>, camera: Camera): number => {
     const last = (matrices.shape[0] ?? 0) - 1
     const index = typeof camera === 'number' ? camera : Math.min(wasm.view(camera)[0]!, last)
-    return wasm.address(matrices) + 48 * index
+    return wasm.address(matrices) + matrixBytes * index
   }
 
   return {
-    forward(image, matrices, camera) {
-      const { height, width } = checkImage('colorAffine.forward', device, 'image', image)
-      const matrix = matrixOf('colorAffine.forward', 'matrices', matrices, camera)
-      const pixels = height * width
-      const out = device.empty([height, width, 3], 'f32', 'colour of the camera')
-      wasm.launch(apply, Math.ceil(pixels / pixelBlock), image, matrix, out, pixels)
-      return out
+    forward(image, pixels, matrices, camera, out) {
+      wasm.launch(apply, chunksOf(pixels), image, matrixOf(matrices, camera), out, pixels)
     },
 
-    backward(image, matrices, camera, vOut, vMatrices) {
-      const { height, width } = checkImage('colorAffine.backward', device, 'image', image)
-      check('colorAffine.backward', device, 'vOut', vOut, 'f32', [height, width, 3])
-      const matrix = matrixOf('colorAffine.backward', 'matrices', matrices, camera)
-      check('colorAffine.backward', device, 'vMatrices', vMatrices, 'f32', matrices.shape)
-      const vMatrix = matrixOf('colorAffine.backward', 'vMatrices', vMatrices, camera)
-      const pixels = height * width
-      const chunks = Math.ceil(pixels / pixelBlock)
-      const vImage = device.empty([height, width, 3], 'f32', 'vImage')
-      using partials = device.empty([chunks, 24], 'u32')
-      wasm.launch(applyBackward, chunks, image, matrix, vOut, vImage, partials, pixels)
-      wasm.launch(addPartials, 1, partials, vMatrix, chunks)
-      return vImage
+    backward(image, pixels, matrices, camera, vOut, vMatrices, vImage) {
+      const chunks = chunksOf(pixels)
+      using partials = device.empty([chunks, 24], 'u32', 'partial sums')
+      wasm.launch(applyBackward, chunks, image, matrixOf(matrices, camera), vOut, vImage, partials, pixels)
+      wasm.launch(addPartials, 1, partials, matrixOf(vMatrices, camera), chunks)
     },
 
-    centre(matrices) {
-      const cameras = checkMatrices('colorAffine.centre', device, 'matrices', matrices)
-      if (cameras > 0) wasm.launch(centre, 1, matrices, cameras)
+    centre(matrices, cameras) {
+      wasm.launch(centre, 1, matrices, cameras)
     },
   }
 }
@@ -134,5 +94,3 @@ function narrow(device: Device): WasmDevice {
   if (device instanceof WasmDevice) return device
   throw new DeviceUnavailableError(device.kind, 'losses was given another device', 'Pass a wasm device')
 }
-
-type Camera = number | Tensor<'u32'>
