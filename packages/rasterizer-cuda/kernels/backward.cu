@@ -76,62 +76,64 @@ struct Pixel {
     behind = fmaf(vDepth, total.w - before[4 * CHECKPOINT_PIXELS], behind);
   }
 
-  /// Adds what this pixel gives to the sums of a splat.
-  __device__ __forceinline__ void add(
-      bool inside, float alphaMax, float level, float t, float s, float depth, float4 color, float* sums) {
-    const float full = inside ? exp2Fast(level) : 0.0f;
-    const float alpha = fminf(alphaMax, full);
-    const float inverse = __fdividef(1.0f, 1.0f - alpha);
+  /// What this pixel gives to the sums of a splat: w and the weight of its colour.
+  __device__ __forceinline__ float2 pass(bool inside, float alphaMax, float level, float depth, float4 color) {
+    const float full = exp2Fast(level);
+    const float alpha = inside ? fminf(alphaMax, full) : 0.0f;
+    const float inverse = reciprocalFast(1.0f - alpha);
     T *= inverse;
     const float weight = alpha * T;
     const float value = fmaf(color.x, vRed, fmaf(color.y, vGreen, fmaf(color.z, vBlue, depth * vDepth)));
     const float vAlpha = fmaf(T, value, -behind * inverse);
     behind = fmaf(weight, value, behind);
-    const float w = full <= alphaMax ? vAlpha * alpha : 0.0f;
-    const float wt = w * t;
-    const float ws = w * s;
-    sums[0] += w;
-    sums[1] += wt;
-    sums[2] += ws;
-    sums[3] = fmaf(wt, t, sums[3]);
-    sums[4] = fmaf(wt, s, sums[4]);
-    sums[5] = fmaf(ws, s, sums[5]);
-    sums[6] = fmaf(weight, vRed, sums[6]);
-    sums[7] = fmaf(weight, vGreen, sums[7]);
-    sums[8] = fmaf(weight, vBlue, sums[8]);
-    sums[9] = fmaf(weight, vDepth, sums[9]);
+    return make_float2(full <= alphaMax ? vAlpha * alpha : 0.0f, weight);
   }
 };
 
-/// Lanes with `upper` keep b and give a away, the others keep a and give b: half of the values stay, summed over pairs.
-__device__ __forceinline__ float fold(bool upper, float a, float b, int step) {
-  return (upper ? b : a) + __shfl_xor_sync(FULL_WARP, upper ? a : b, step);
-}
+/// Sums over the warp of the ten values of SPLATS splats at once: lanes put theirs into rows, then each lane adds up one
+/// row. Rows are 36 floats apart, so that neither way has two lanes at a bank.
+constexpr uint32_t SPLATS = 3;
+constexpr uint32_t ROW = 36;
 
-/// Sums of ten values over the warp; the lane gets that of `sumOfLane`.
-__device__ __forceinline__ float foldSums(const float* v) {
-  const bool bit4 = lane() & 16u, bit3 = lane() & 8u, bit2 = lane() & 4u, bit1 = lane() & 2u;
-  const float a0 = fold(bit4, v[0], v[5], 16);
-  const float a1 = fold(bit4, v[1], v[6], 16);
-  const float a2 = fold(bit4, v[2], v[7], 16);
-  const float a3 = fold(bit4, v[3], v[8], 16);
-  const float a4 = fold(bit4, v[4], v[9], 16);
-  const float b0 = fold(bit3, a0, a3, 8);
-  const float b1 = fold(bit3, a1, a4, 8);
-  const float b2 = fold(bit3, a2, 0.0f, 8);
-  const float c0 = fold(bit2, b0, b2, 4);
-  const float c1 = fold(bit2, b1, 0.0f, 4);
-  const float d = fold(bit1, c0, c1, 2);
-  return d + __shfl_xor_sync(FULL_WARP, d, 1);
-}
+struct alignas(16) Rows {
+  float values[SPLATS * GRADIENT_SUMS][ROW];
+};
 
-/// Number of the sum that foldSums leaves in this lane, -1 for lanes that have a copy or nothing.
-__device__ __forceinline__ int sumOfLane() {
-  const int group = (lane() >> 3) & 1;
-  const int within = (lane() >> 1) & 3;
-  const bool some = (lane() & 1u) == 0 && within < (group ? 2 : 3);
-  return some ? 5 * static_cast<int>(lane() >> 4) + 3 * group + within : -1;
-}
+struct Sums {
+  Rows& rows;
+  float* sums;
+  /// This lane adds up value `value` of the splat that comes `turn`-th.
+  uint32_t turn, value;
+  uint32_t filled = 0;
+  /// The Gaussian of this lane's row.
+  uint32_t index = 0;
+
+  __device__ __forceinline__ Sums(Rows& rows, float* sums)
+      : rows(rows), sums(sums), turn(lane() / GRADIENT_SUMS), value(lane() % GRADIENT_SUMS) {}
+
+  __device__ __forceinline__ void put(uint32_t gaussian, const float own[GRADIENT_SUMS]) {
+    #pragma unroll
+    for (uint32_t k = 0; k < GRADIENT_SUMS; k++) rows.values[GRADIENT_SUMS * filled + k][lane()] = own[k];
+    index = turn == filled ? gaussian : index;
+    if (++filled == SPLATS) flush();
+  }
+
+  __device__ __forceinline__ void flush() {
+    __syncwarp();
+    if (turn < filled) {
+      const float4* row = reinterpret_cast<const float4*>(rows.values[lane()]);
+      float4 sum = row[0];
+      #pragma unroll
+      for (int k = 1; k < 8; k++) {
+        const float4 more = row[k];
+        sum = make_float4(sum.x + more.x, sum.y + more.y, sum.z + more.z, sum.w + more.w);
+      }
+      atomicAdd(sums + GRADIENT_WORDS * static_cast<size_t>(index) + value, (sum.x + sum.y) + (sum.z + sum.w));
+    }
+    filled = 0;
+    __syncwarp();
+  }
+};
 
 }  // namespace
 
@@ -146,7 +148,7 @@ extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 14) backward(
     const float* __restrict__ vImage, const float* __restrict__ vAlphas, const float* __restrict__ vDepths,
     float* __restrict__ sums) {
   __shared__ Stage stages[WARPS];
-  __shared__ uint32_t stagedIndices[WARPS][2][STEP];
+  __shared__ Rows rows[WARPS];
   const Parameters& camera = *parameters;
   const Piece piece = pieceOf(blockIdx.x / HALVES, chunks, owners, ranges, counters, capacity);
   if (piece.begin >= piece.end) return;
@@ -168,33 +170,26 @@ extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 14) backward(
   if (warpLast <= first - origin) return;
 
   Stage& stage = stages[warpOfBlock()];
-  uint32_t(&indices)[2][STEP] = stagedIndices[warpOfBlock()];
   const float x = static_cast<float>(place.column);
   const float y = static_cast<float>(place.row);
   const float alphaMax = camera.alphaMax;
   const float levelMin = camera.levelMin;
-  const int sum = sumOfLane();
+  Sums added(rows[warpOfBlock()], sums);
 
-  // Steps are counted down to 0, that of `first`; before it there is nothing.
-  const auto look = [&](int step) {
-    return step < 0 ? Candidate{0, false}
-                    : lookAt(camera, splats, place, records, radii, first + STEP * static_cast<uint32_t>(step));
-  };
-  int step = static_cast<int>((warpLast - 1 - (first - origin)) / STEP);
-  Candidate candidate = look(step);
-  unsigned meeting = __ballot_sync(FULL_WARP, candidate.meets);
-  fetchStep(stage, 0, records, candidate, meeting);
-  if (candidate.meets) indices[0][rankOf(meeting)] = candidate.index;
-  candidate = look(step - 1);
-  for (uint32_t buffer = 0; step >= 0; step--, buffer ^= 1u) {
+  // Looks at a step, fetches the one behind and draws the one behind that; the first two have nothing to draw. Steps are
+  // counted from `first`, before which there is nothing.
+  Candidate candidate = {0, false};
+  unsigned meeting = 0;
+  uint32_t buffer = 0;
+  for (int ahead = static_cast<int>((warpLast - 1 - (first - origin)) / STEP); ahead > -3; ahead--, buffer ^= 1u) {
     const unsigned meetingNext = __ballot_sync(FULL_WARP, candidate.meets);
     fetchStep(stage, buffer ^ 1u, records, candidate, meetingNext);
-    if (candidate.meets) indices[buffer ^ 1u][rankOf(meetingNext)] = candidate.index;
-    candidate = look(step - 2);
+    candidate = {0, false};
+    if (ahead >= 0) candidate = lookAt(camera, splats, place, records, radii, first + STEP * static_cast<uint32_t>(ahead));
     __pipeline_wait_prior(1);
     __syncwarp();
     // Number of the splat before the step's first. Those behind warpLast were added by no pixel here.
-    const uint32_t number = first - origin + STEP * static_cast<uint32_t>(step);
+    const uint32_t number = first - origin + STEP * static_cast<uint32_t>(ahead + 2);
     const int count = min(__popc(meeting), static_cast<int>(warpLast - number));
     for (int j = count - 1; j >= 0; j--) {
       const float4 second = stage.records[buffer][1][j];
@@ -203,14 +198,26 @@ extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 14) backward(
       const bool insideLower = reach.levelLower >= levelMin && number + j < lower.last;
       if (!__any_sync(FULL_WARP, inside || insideLower)) continue;
       const float4 color = stage.records[buffer][2][j];
-      float own[GRADIENT_SUMS] = {};
-      upper.add(inside, alphaMax, reach.level, reach.t, reach.s, second.z, color, own);
-      lower.add(insideLower, alphaMax, reach.levelLower, reach.tLower, reach.sLower, second.z, color, own);
-      const float whole = foldSums(own);
-      if (sum >= 0) atomicAdd(sums + GRADIENT_WORDS * static_cast<size_t>(indices[buffer][j]) + sum, whole);
+      const float2 u = upper.pass(inside, alphaMax, reach.level, second.z, color);
+      const float2 l = lower.pass(insideLower, alphaMax, reach.levelLower, second.z, color);
+      const float ut = u.x * reach.t, us = u.x * reach.s;
+      const float lt = l.x * reach.tLower, ls = l.x * reach.sLower;
+      const float own[GRADIENT_SUMS] = {
+          u.x + l.x,
+          ut + lt,
+          us + ls,
+          fmaf(lt, reach.tLower, ut * reach.t),
+          fmaf(lt, reach.sLower, ut * reach.s),
+          fmaf(ls, reach.sLower, us * reach.s),
+          fmaf(l.y, lower.vRed, u.y * upper.vRed),
+          fmaf(l.y, lower.vGreen, u.y * upper.vGreen),
+          fmaf(l.y, lower.vBlue, u.y * upper.vBlue),
+          fmaf(l.y, lower.vDepth, u.y * upper.vDepth)};
+      added.put(__float_as_uint(color.w), own);
     }
     __syncwarp();
     meeting = meetingNext;
   }
+  added.flush();
   __pipeline_wait_prior(0);
 }

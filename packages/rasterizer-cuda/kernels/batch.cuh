@@ -82,8 +82,8 @@ __device__ __forceinline__ Candidate lookAt(
     uint32_t step) {
   const uint32_t at = step + lane();
   if (at < splats.begin || at >= splats.end) return {0, false};
-  const uint32_t index = splats.indices[at];
-  if (splats.quarters) return {index, ((splats.quarters[at] >> place.quarter) & 1u) != 0};
+  const uint32_t index = __ldg(splats.indices + at);
+  if (splats.quarters) return {index, ((__ldg(splats.quarters + at) >> place.quarter) & 1u) != 0};
   const float4* record = records + RECORD_VECTORS * static_cast<size_t>(index);
   const uint32_t quarters = quartersOf(camera, record[0], record[1], place.tileColumn, place.tileRow);
   const bool holds = squareHoldsTile(camera, record[0], radii[index], place.tileColumn, place.tileRow);
@@ -123,6 +123,17 @@ __device__ __forceinline__ Reach reachOf(float4 first, float4 second, float x, f
   r.level = fmaf(-r.s, r.s, fmaf(-r.t, r.t, second.y));
   r.levelLower = fmaf(-r.sLower, r.sLower, fmaf(-r.tLower, r.tLower, second.y));
   return r;
+}
+
+/// 1 / x, relative error 1e-7, where that is a normal number.
+__device__ __forceinline__ float reciprocalFast(float x) {
+#ifdef __CUDA_ARCH__
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return 1.0f / x;
+#endif
 }
 
 /// 2^x, relative error 2e-7; 0 and infinity beyond the range.

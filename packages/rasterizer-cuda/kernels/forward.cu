@@ -80,16 +80,16 @@ __device__ __forceinline__ void blendTile(
   lower.levelMin = place.column < camera.width && place.row + SECOND_ROW < camera.height ? camera.levelMin : INFINITY;
 
   const uint32_t origin = splats.begin & ~(STEP - 1);
-  Candidate candidate = lookAt(camera, splats, place, records, radii, origin);
-  unsigned meeting = __ballot_sync(FULL_WARP, candidate.meets);
-  fetchStep(stage, 0, records, candidate, meeting);
-  candidate = lookAt(camera, splats, place, records, radii, origin + STEP);
+  // Looks at a step, fetches the one before and draws the one before that; the first two have nothing to draw.
+  Candidate candidate = {0, false};
+  unsigned meeting = 0;
   uint32_t buffer = 0;
-  for (uint32_t step = origin; step < splats.end; step += STEP, buffer ^= 1u) {
+  for (uint32_t ahead = origin; ahead < splats.end + 2 * STEP; ahead += STEP, buffer ^= 1u) {
     if (__all_sync(FULL_WARP, upper.finished() && lower.finished())) break;
     const unsigned meetingNext = __ballot_sync(FULL_WARP, candidate.meets);
     fetchStep(stage, buffer ^ 1u, records, candidate, meetingNext);
-    candidate = lookAt(camera, splats, place, records, radii, step + 2 * STEP);
+    candidate = lookAt(camera, splats, place, records, radii, ahead);
+    const uint32_t step = ahead - 2 * STEP;
     if constexpr (WHOLE) {
       if (crosses && step % CHUNK == 0 && step > splats.begin) {
         upper.save(saved.checkpoints + checkpointAt(step / CHUNK, place.quarter, 0));
