@@ -1,15 +1,14 @@
 // Gradient sums of each Gaussian, splats back to front.
 //
-// A warp is a quarter of a tile in a chunk of its list, a lane two pixels (batch.cuh). Warps are independent: where a list
-// goes on into the next chunk, T and what was blended so far come from the checkpoint that forward left there. Per pixel, T
-// is restored by division and `behind` is the sum over what lies behind of weight (color . vImage + z vDepth), plus T_final
-// (background . vImage - vAlpha), so that for a splat dL/dalpha = T (color . vImage + z vDepth) - behind / (1 - alpha). A
-// lane adds up its two pixels; then 12 shuffles leave each of the ten sums over the warp in a lane of its own, and one
-// instruction adds them to the Gaussian's 40 bytes: an atomic a quarter of a tile and Gaussian, not a pixel. A warp starts
-// at the last splat that any of its pixels added.
-// The order of these additions is not fixed: gradients repeat to rounding.
-// Shared memory: 6.3 KiB. Floor: a quarter that a splat meets costs a warp about 145 instructions and two sectors of
-// atomics; a million splats at 1352x1014, about 3 million quarters before tiles end: 0.5 ms on an H100.
+// A warp is a quarter of a tile in a chunk of its list, a lane two pixels (batch.cuh). Warps are independent: where a
+// list goes on into the next chunk, T and what was blended so far come from the checkpoint that forward left there. Per
+// pixel, T is restored by division and `behind` is the sum over what lies behind of weight (color . vImage + z vDepth),
+// plus T_final (background . vImage - vAlpha), so that for a splat dL/dalpha = T (color . vImage + z vDepth) -
+// behind / (1 - alpha). A warp adds up its 64 pixels for three splats at a time, then one instruction adds ten sums to
+// 40 bytes of each Gaussian: an atomic a quarter of a tile and Gaussian, not a pixel. A warp starts at the last splat
+// that any of its pixels added. The order of these additions is not fixed: gradients repeat to rounding.
+// Shared memory: 14.5 KiB. Floor: a quarter that a splat meets costs a warp about 110 instructions and two sectors of
+// atomics; a million splats at 1352x1014, about 3 million quarters before tiles end: 0.36 ms on an H100.
 #include "batch.cuh"
 
 namespace {
@@ -19,8 +18,8 @@ struct Piece {
   uint32_t tile, begin, end;
 };
 
-/// The first blocks have the chunks that a tile enters from the one before, the others each tile up to its first chunk's
-/// end. Empty where there is nothing to draw.
+/// The first blocks have the chunks that a tile enters from the one before, the others each tile up to the end of its
+/// first chunk. Empty where there is nothing to draw.
 __device__ __forceinline__ Piece pieceOf(
     uint32_t job, uint32_t chunks, const uint32_t* owners, const uint2* ranges, const Counters* counters,
     uint32_t capacity) {
@@ -48,7 +47,7 @@ struct Pixel {
   /// Number of the last splat of the piece that was added, as in forward.
   uint32_t last;
 
-  /// `end` is the number of the last splat that the piece can have; `next` where the checkpoint of the chunk behind lies.
+  /// `end` is the number of the last splat that the piece can have; `next` where the checkpoint at its end lies.
   __device__ __forceinline__ void load(
       const Parameters& camera, int column, int row, const Images& images, uint32_t end, size_t next) {
     T = 1.0f;
@@ -90,8 +89,8 @@ struct Pixel {
   }
 };
 
-/// Sums over the warp of the ten values of SPLATS splats at once: lanes put theirs into rows, then each lane adds up one
-/// row. Rows are 36 floats apart, so that neither way has two lanes at a bank.
+/// Sums over the warp of the ten values of SPLATS splats at once: lanes put theirs into rows, then each lane adds up
+/// one row. Rows are 36 floats apart, so that neither way has two lanes at a bank.
 constexpr uint32_t SPLATS = 3;
 constexpr uint32_t ROW = 36;
 
@@ -176,16 +175,17 @@ extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 14) backward(
   const float levelMin = camera.levelMin;
   Sums added(rows[warpOfBlock()], sums);
 
-  // Looks at a step, fetches the one behind and draws the one behind that; the first two have nothing to draw. Steps are
-  // counted from `first`, before which there is nothing.
+  // Looks at a step, fetches the one behind and draws the one behind that; the first two have nothing to draw. Steps
+  // are counted from `first`, before which there is nothing.
   Candidate candidate = {0, false};
   unsigned meeting = 0;
   uint32_t buffer = 0;
   for (int ahead = static_cast<int>((warpLast - 1 - (first - origin)) / STEP); ahead > -3; ahead--, buffer ^= 1u) {
     const unsigned meetingNext = __ballot_sync(FULL_WARP, candidate.meets);
     fetchStep(stage, buffer ^ 1u, records, candidate, meetingNext);
+    const uint32_t looked = first + STEP * static_cast<uint32_t>(ahead);
     candidate = {0, false};
-    if (ahead >= 0) candidate = lookAt(camera, splats, place, records, radii, first + STEP * static_cast<uint32_t>(ahead));
+    if (ahead >= 0) candidate = lookAt(camera, splats, place, records, radii, looked);
     __pipeline_wait_prior(1);
     __syncwarp();
     // Number of the splat before the step's first. Those behind warpLast were added by no pixel here.

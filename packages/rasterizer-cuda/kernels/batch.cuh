@@ -1,12 +1,12 @@
 // How the kernels that draw go through the splats of a tile, shared by forward and backward.
 //
-// A warp has a quarter of 8x8 pixels of a tile of 16x16, each lane two pixels, four rows apart. Warps never wait for each
-// other: tiles differ much in length, and so do the quarters of a tile. A block is two warps, the upper or the lower half
-// of a tile, since some GPUs hold no more than 16 blocks a multiprocessor.
+// A warp has a quarter of 8x8 pixels of a tile of 16x16, each lane two pixels, four rows apart. Warps never wait for
+// each other: tiles differ much in length, and so do the quarters of a tile. A block is two warps, the upper or the
+// lower half of a tile, since some GPUs hold no more than 16 blocks a multiprocessor.
 //
-// A warp takes a list in steps of 32 places, at multiples of 32 of all lists. A lane looks at one place; those splats of a
-// step that meet the quarter are fetched side by side into shared memory while the step before is drawn (two buffers, 3 KiB
-// a warp). Lists are looked at two steps ahead.
+// A warp takes a list in steps of 32 places, at multiples of 32 of all lists. A lane looks at one place; those splats
+// of a step that meet the quarter are fetched side by side into shared memory while the step before is drawn (two
+// buffers, 3 KiB a warp). Lists are looked at two steps ahead.
 #pragma once
 
 #include <cuda_pipeline_primitives.h>

@@ -1,8 +1,8 @@
 // Blends the splats of each tile front to back.
 //
-// A warp is a quarter of a tile, a lane two pixels (batch.cuh); what is blended stays in registers. A warp stops when its
-// pixels are finished. Deterministic. `forward` writes all that a backward pass and its callers want, `draw` the image
-// alone, which has the same bytes. Pixels are blended without branches: their chains of exp2 and T overlap.
+// A warp is a quarter of a tile, a lane two pixels (batch.cuh); what is blended stays in registers. A warp stops when
+// its pixels are finished. Deterministic. `forward` writes all that a backward pass and its callers want, `draw` the
+// image alone, which has the same bytes. Pixels are blended without branches: their chains of exp2 and T overlap.
 // Shared memory: 6 KiB. Floor: a quarter that a splat meets costs a warp about 50 instructions, of which 12 are FMAs a
 // pixel; 48 bytes a quarter come from L2 and 28 bytes a pixel go out. A million splats at 1352x1014 have about 3 million
 // such quarters before tiles end: 0.15 ms at one instruction a cycle and scheduler of an H100.
