@@ -1,52 +1,65 @@
 // How the kernels that draw go through the splats of a tile, shared by forward and backward.
 //
-// A block of 128 threads has a tile of 16x16 pixels; each of its four warps has a quarter of 8x8, each lane of a warp two
-// pixels, four rows apart. Splats come in batches of 128, one fetched by each thread into shared memory while the batch
-// before is drawn (two buffers, 12 KiB). The thread that fetched a splat finds the quarters that its ellipse meets; a ballot
-// a quarter makes lists of bits, so that a warp only looks at splats of its own quarter.
+// A warp has a quarter of 8x8 pixels of a tile of 16x16, each lane two pixels, four rows apart. Warps never wait for
+// each other: tiles differ much in length, and so do the quarters of a tile. A block is two warps, the upper or the
+// lower half of a tile, since some GPUs hold no more than 16 blocks a multiprocessor.
+//
+// A warp takes a list in steps of 32 places, at multiples of 32 of all lists. A lane looks at one place; those splats
+// of a step that meet the quarter are fetched side by side into shared memory while the step before is drawn (two
+// buffers, 3 KiB a warp). Lists are looked at two steps ahead.
 #pragma once
 
 #include <cuda_pipeline_primitives.h>
 
 #include "extent.cuh"
 
-constexpr uint32_t BATCH = 128;
-constexpr uint32_t WORDS = BATCH / 32;
+constexpr uint32_t STEP = 32;
+constexpr uint32_t WARPS = 2;
+constexpr uint32_t DRAW_BLOCK = 32 * WARPS;
+constexpr uint32_t HALVES = 2;
 
-struct Batches {
-  float4 first[2][BATCH];
-  float4 second[2][BATCH];
-  float4 third[2][BATCH];
-  /// Of a quarter, a bit a splat.
-  uint32_t meets[2][WORDS][4];
+/// The splats of two steps that meet a warp's quarter, nearest first.
+struct Stage {
+  float4 records[2][RECORD_VECTORS][STEP];
 };
 
-/// Splats of a tile in depth order: its list, or all splats where the lists overflowed.
+/// Places [begin, end) of a tile's splats in depth order: in its list, or in all splats where the lists overflowed.
 struct TileSplats {
   const uint32_t* indices;
-  uint32_t length;
-  bool all;
+  /// Of each place the quarters that its splat meets; null where the lists overflowed.
+  const uint8_t* quarters;
+  uint32_t begin, end;
 };
 
-__device__ __forceinline__ TileSplats splatsOf(
-    uint32_t tile, const uint2* ranges, const uint32_t* values, const uint32_t* order, const Counters* counters,
-    uint32_t capacity) {
-  if (counters->pairs > capacity) return {order, counters->visible, true};
-  const uint2 range = ranges[tile];
-  return {values + range.x, range.y - range.x, false};
+__device__ __forceinline__ bool overflowed(const Counters* counters, uint32_t capacity) {
+  return counters->pairs > capacity;
 }
 
-/// This thread's pixels, relative to the first of the tile: column, and row of the upper one.
-__device__ __forceinline__ int pixelColumn() { return 8 * (warpOfBlock() & 1u) + (lane() & 7u); }
-__device__ __forceinline__ int pixelRow() { return 8 * (warpOfBlock() >> 1) + (lane() >> 3); }
+__device__ __forceinline__ TileSplats splatsOf(
+    uint32_t tile, const uint2* ranges, const uint32_t* values, const uint8_t* quarters, const uint32_t* order,
+    const Counters* counters, uint32_t capacity) {
+  if (overflowed(counters, capacity)) return {order, nullptr, 0, counters->visible};
+  const uint2 range = ranges[tile];
+  return {values, quarters, range.x, range.y};
+}
+
+/// The tile of a block and what this lane draws of it.
+struct Place {
+  int tileColumn, tileRow;
+  uint32_t quarter;
+  /// Of the upper pixel.
+  int column, row;
+};
 constexpr int SECOND_ROW = 4;
 
-/// Starts to fetch this thread's splat of a batch.
-__device__ __forceinline__ void fetchSplat(Batches& batches, uint32_t buffer, const float4* records, uint32_t index) {
-  const float4* record = records + RECORD_VECTORS * static_cast<size_t>(index);
-  __pipeline_memcpy_async(&batches.first[buffer][threadIdx.x], record, sizeof(float4));
-  __pipeline_memcpy_async(&batches.second[buffer][threadIdx.x], record + 1, sizeof(float4));
-  __pipeline_memcpy_async(&batches.third[buffer][threadIdx.x], record + 2, sizeof(float4));
+__device__ __forceinline__ Place placeOf(const Parameters& camera, uint32_t tile, uint32_t half) {
+  Place p;
+  p.tileColumn = static_cast<int>(tile) % camera.tilesX;
+  p.tileRow = static_cast<int>(tile) / camera.tilesX;
+  p.quarter = 2 * half + warpOfBlock();
+  p.column = p.tileColumn * TILE + static_cast<int>(8 * warpOfBlock() + (lane() & 7u));
+  p.row = p.tileRow * TILE + static_cast<int>(8 * half + (lane() >> 3));
+  return p;
 }
 
 /// Whether a splat that is in no list has the tile in its square.
@@ -58,24 +71,69 @@ __device__ __forceinline__ bool squareHoldsTile(const Parameters& camera, float4
   return column >= columns.first && column < columns.end && row >= rows.first && row < rows.end;
 }
 
-/// Publishes which quarters this thread's splat of a batch meets; all threads call it when their splat has arrived.
-__device__ __forceinline__ void publishSplat(
-    Batches& batches, uint32_t buffer, const Parameters& camera, const TileSplats& splats, const int* radii, bool valid,
-    uint32_t index, int tileColumn, int tileRow) {
-  uint32_t quarters = 0;
-  if (valid) {
-    const float4 first = batches.first[buffer][threadIdx.x];
-    const float4 second = batches.second[buffer][threadIdx.x];
-    const Ellipse ellipse = ellipseOf(first.z, first.w, second.x, __fadd_rn(second.y, -camera.levelMin));
-    quarters = quartersOf(
-        ellipse, first.x, first.y, static_cast<float>(tileColumn * TILE), static_cast<float>(tileRow * TILE));
-    if (splats.all && !squareHoldsTile(camera, first, radii[index], tileColumn, tileRow)) quarters = 0;
+struct Candidate {
+  uint32_t index;
+  bool meets;
+};
+
+/// This lane's splat of the step that begins at `step`, and whether it meets the warp's quarter.
+__device__ __forceinline__ Candidate lookAt(
+    const Parameters& camera, const TileSplats& splats, const Place& place, const float4* records, const int* radii,
+    uint32_t step) {
+  const uint32_t at = step + lane();
+  if (at < splats.begin || at >= splats.end) return {0, false};
+  const uint32_t index = __ldg(splats.indices + at);
+  if (splats.quarters) return {index, ((__ldg(splats.quarters + at) >> place.quarter) & 1u) != 0};
+  const float4* record = records + RECORD_VECTORS * static_cast<size_t>(index);
+  const uint32_t quarters = quartersOf(camera, record[0], record[1], place.tileColumn, place.tileRow);
+  const bool holds = squareHoldsTile(camera, record[0], radii[index], place.tileColumn, place.tileRow);
+  return {index, holds && ((quarters >> place.quarter) & 1u) != 0};
+}
+
+/// Place among the splats of a step that meet the quarter.
+__device__ __forceinline__ uint32_t rankOf(unsigned meeting) { return __popc(meeting & ((1u << lane()) - 1u)); }
+
+/// Starts to fetch the splats of a step that meet the quarter. Every lane calls it, and every call is one group.
+__device__ __forceinline__ void fetchStep(
+    Stage& stage, uint32_t buffer, const float4* records, Candidate candidate, unsigned meeting) {
+  if (candidate.meets) {
+    const float4* record = records + RECORD_VECTORS * static_cast<size_t>(candidate.index);
+    #pragma unroll
+    for (uint32_t k = 0; k < RECORD_VECTORS; k++) {
+      __pipeline_memcpy_async(&stage.records[buffer][k][rankOf(meeting)], record + k, sizeof(float4));
+    }
   }
-  #pragma unroll
-  for (uint32_t quarter = 0; quarter < 4; quarter++) {
-    const unsigned meeting = __ballot_sync(FULL_WARP, (quarters >> quarter) & 1u);
-    if (lane() == quarter) batches.meets[buffer][warpOfBlock()][quarter] = meeting;
-  }
+  __pipeline_commit();
+}
+
+/// A splat at a lane's two pixels: t, s and level of layout.cuh.
+struct Reach {
+  float t, s, level, tLower, sLower, levelLower;
+};
+
+__device__ __forceinline__ Reach reachOf(float4 first, float4 second, float x, float y) {
+  Reach r;
+  const float tx = first.z * (x - first.x);
+  const float ey = y - first.y;
+  const float eyLower = ey + static_cast<float>(SECOND_ROW);
+  r.t = fmaf(first.w, ey, tx);
+  r.s = second.x * ey;
+  r.tLower = fmaf(first.w, eyLower, tx);
+  r.sLower = second.x * eyLower;
+  r.level = fmaf(-r.s, r.s, fmaf(-r.t, r.t, second.y));
+  r.levelLower = fmaf(-r.sLower, r.sLower, fmaf(-r.tLower, r.tLower, second.y));
+  return r;
+}
+
+/// 1 / x, relative error 1e-7, where that is a normal number.
+__device__ __forceinline__ float reciprocalFast(float x) {
+#ifdef __CUDA_ARCH__
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return 1.0f / x;
+#endif
 }
 
 /// 2^x, relative error 2e-7; 0 and infinity beyond the range.
@@ -87,4 +145,23 @@ __device__ __forceinline__ float exp2Fast(float x) {
 #else
   return exp2f(x);
 #endif
+}
+
+// Chunks of the lists: CHUNK places, whatever tiles they belong to. Where a tile goes on from one chunk into the next,
+// forward leaves of each pixel what backward needs to begin there, so that no warp of backward has more than a chunk.
+
+constexpr uint32_t CHUNK = 512;
+/// Of a chunk that no tile enters from the one before.
+constexpr uint32_t NO_TILE = 0xffffffffu;
+/// T, red, green, blue and depth of what lies before a chunk, of the 256 pixels of the tile that enters it.
+constexpr uint32_t CHECKPOINT_ROWS = 5;
+constexpr uint32_t CHECKPOINT_PIXELS = TILE * TILE;
+
+__device__ __forceinline__ bool crossesChunk(const TileSplats& splats) {
+  return splats.quarters && splats.begin < splats.end && splats.begin / CHUNK != (splats.end - 1) / CHUNK;
+}
+
+/// The values of this lane's pixel, `second` the lower one; rows are CHECKPOINT_PIXELS apart.
+__device__ __forceinline__ size_t checkpointAt(uint32_t chunk, uint32_t quarter, uint32_t second) {
+  return static_cast<size_t>(chunk) * CHECKPOINT_ROWS * CHECKPOINT_PIXELS + 64 * quarter + 32 * second + lane();
 }

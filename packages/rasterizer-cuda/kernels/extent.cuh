@@ -106,18 +106,21 @@ __device__ __forceinline__ uint32_t countTiles(const Footprint& f, int width, in
   return count;
 }
 
-/// The quarters of 8x8 pixels that the ellipse meets in the tile whose first pixel is (left, top): bit 0 upper left,
-/// bit 1 upper right, bits 2 and 3 below.
-__device__ __forceinline__ uint32_t quartersOf(const Ellipse& e, float x, float y, float left, float top) {
+/// The quarters of 8x8 pixels that a splat's ellipse meets in a tile: bit 0 upper left, bit 1 upper right, bits 2 and 3
+/// below.
+__device__ __forceinline__ uint32_t quartersOf(
+    const Parameters& camera, float4 first, float4 second, int tileColumn, int tileRow) {
+  const Ellipse e = ellipseOf(first.z, first.w, second.x, __fadd_rn(second.y, -camera.levelMin));
+  const float offset = __fadd_rn(static_cast<float>(tileColumn * TILE), -first.x);
+  const float top = __fadd_rn(static_cast<float>(tileRow * TILE), -first.y);
   uint32_t quarters = 0;
-  const float offset = left - x;
   #pragma unroll
   for (int half = 0; half < 2; half++) {
-    const float low = (top - y) + static_cast<float>(8 * half);
+    const float low = __fadd_rn(top, static_cast<float>(8 * half));
     float from, to;
-    if (!slabOf(e, low, low + 7.0f, from, to)) continue;
-    if (from <= offset + 7.0f && to >= offset) quarters |= 1u << (2 * half);
-    if (from <= offset + 15.0f && to >= offset + 8.0f) quarters |= 2u << (2 * half);
+    if (!slabOf(e, low, __fadd_rn(low, 7.0f), from, to)) continue;
+    if (from <= __fadd_rn(offset, 7.0f) && to >= offset) quarters |= 1u << (2 * half);
+    if (from <= __fadd_rn(offset, 15.0f) && to >= __fadd_rn(offset, 8.0f)) quarters |= 2u << (2 * half);
   }
   return quarters;
 }

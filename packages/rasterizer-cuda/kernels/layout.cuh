@@ -1,10 +1,11 @@
 // Where things lie: the parameters of a view, the counters of a pass, the record of a projected Gaussian, the gradient
 // sums of a Gaussian. src/layout.ts writes the same parameters.
 //
-// Record: three float4, (x, y, l11, l21), (l22, level, depth, -), (red, green, blue, -). Pixel (0, 0) has its centre at
-// (0, 0) here. For e = pixel - (x, y), t = l11 ex + l21 ey and s = l22 ey, alpha before its bound is
-// 2^(level - t^2 - s^2): [[l11, l21], [0, l22]] is the Cholesky factor of the inverse covariance times log2(e) / 2, level
-// the log2 of the opacity. Nothing is lost for long thin splats, and the threshold on alpha is one for all.
+// Record: three float4, (x, y, l11, l21), (l22, level, depth, -), (red, green, blue, index of the Gaussian as bits).
+// Pixel (0, 0) has its centre at (0, 0) here. For e = pixel - (x, y), t = l11 ex + l21 ey and s = l22 ey, alpha before
+// its bound is 2^(level - t^2 - s^2): [[l11, l21], [0, l22]] is the Cholesky factor of the inverse covariance times
+// log2(e) / 2, level the log2 of the opacity. Nothing is lost for long thin splats, and the threshold on alpha is one
+// for all.
 //
 // Gradient sums: over the pixels, of w = dL/dalpha alpha times 1, t, s, t^2, t s, s^2, then of dL/d(red, green, blue,
 // depth), then two floats of padding. In t and s they stay well conditioned where ex and ey would cancel.

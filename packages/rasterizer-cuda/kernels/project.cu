@@ -25,7 +25,7 @@ __device__ __forceinline__ bool holdsPixel(double middle, double half, int size)
 /// Number of tiles; writes the record and the radius where there is one.
 __device__ __forceinline__ uint32_t projectOne(
     const Parameters& camera, const float* means, const float* quats, const float* scales, float opacity,
-    const float* colors, float4* record, int* radius, uint32_t* key) {
+    const float* colors, uint32_t index, float4* record, int* radius, uint32_t* key) {
   const bool usable =
       !isNonFinite(opacity) && !isNonFinite(colors[0]) && !isNonFinite(colors[1]) && !isNonFinite(colors[2]);
   const bool reaches = static_cast<double>(opacity) >= camera.alphaMin;
@@ -59,7 +59,7 @@ __device__ __forceinline__ uint32_t projectOne(
   if (tiles == 0) return 0;
   record[0] = first;
   record[1] = second;
-  record[2] = make_float4(colors[0], colors[1], colors[2], 0.0f);
+  record[2] = make_float4(colors[0], colors[1], colors[2], __uint_as_float(index));
   *key = __float_as_uint(depth);
   return tiles;
 }
@@ -84,7 +84,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) project(
     if (i < countOf(count, gaussians)) {
       const size_t at = i;
       found = projectOne(
-          *camera, means + 3 * at, quats + 4 * at, scales + 3 * at, opacities[i], colors + 3 * at,
+          *camera, means + 3 * at, quats + 4 * at, scales + 3 * at, opacities[i], colors + 3 * at, i,
           records + RECORD_VECTORS * at, &radius, &key);
     }
     radii[i] = radius;

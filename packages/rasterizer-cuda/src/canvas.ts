@@ -4,7 +4,7 @@ import { DisposedError, type Tensor } from '@clipgstream/tensor'
 import type { CudaDevice, CudaGraph, CudaKernel } from '@clipgstream/tensor/cuda'
 import { PairCapacity, pairsOf } from './capacity.js'
 import { counterWords } from './layout.js'
-import { drawBlock, type Empty, type Passes } from './passes.js'
+import { drawBlock, type Empty, halves, type Passes } from './passes.js'
 import type { CudaView } from './view.js'
 
 /**
@@ -79,12 +79,12 @@ export class CudaCanvas implements Canvas {
     const empty: Empty = (shape, dtype, name) => device.empty(shape, dtype, name)
     const radii = empty([gaussians], 'i32', 'radii')
     const projected = passes.project(empty, view.parameters, inputs, gaussians, radii, this.#counters)
-    const { values, ranges } = passes.list(empty, view.parameters, projected, radii, capacity, view)
+    const { values, quarters, ranges } = passes.list(empty, view.parameters, projected, radii, capacity, view)
     const { records, order, counters } = projected
     device.launch(
       this.kernel,
-      { grid: ranges.shape[0] ?? 0, block: drawBlock },
-      ...[view.parameters, records, radii, order, ranges, values, capacity, counters, this.image],
+      { grid: halves * (ranges.shape[0] ?? 0), block: drawBlock },
+      ...[view.parameters, records, radii, order, ranges, values, quarters, capacity, counters, this.image],
     )
   }
 

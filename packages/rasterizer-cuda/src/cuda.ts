@@ -15,8 +15,17 @@ import { CaptureError, type CudaDevice, type CudaPrimitives, createCudaPrimitive
 import { CudaCanvas } from './canvas.js'
 import { PairCapacity, pairsOf } from './capacity.js'
 import { type Kernels, loadKernels } from './kernels.js'
-import { counterWords, gradientWords, parameterBytes, parametersOf, recordWords, tilesOf } from './layout.js'
-import { block, drawBlock, type Empty, Passes } from './passes.js'
+import {
+  checkpointWords,
+  chunksOf,
+  counterWords,
+  gradientWords,
+  parameterBytes,
+  parametersOf,
+  recordWords,
+  tilesOf,
+} from './layout.js'
+import { block, drawBlock, type Empty, halves, Passes } from './passes.js'
 import { CudaView } from './view.js'
 
 const black: Background = [0, 0, 0]
@@ -96,16 +105,20 @@ export class CudaRasterizer implements Rasterizer {
       const projected = this.#passes.project(empty, parameters, inputs, gaussians, radii, counters)
       const { records, order, tiles } = projected
       const capacity = this.#fixedCapacity ?? this.#capacity.next(gaussians)
-      const { values, ranges } = this.#passes.list(empty, parameters, projected, radii, capacity, view)
+      const lists = this.#passes.list(empty, parameters, projected, radii, capacity, view)
+      const { values, quarters, ranges, owners } = lists
       const transmittances = empty([height, width], 'f32', 'transmittances')
       const lasts = empty([height, width], 'u32', 'last splats')
+      const totals = empty([height, width, 4], 'f32', 'colours and depths')
+      const checkpoints = empty([chunksOf(capacity), checkpointWords], 'f32', 'checkpoints')
       device.launch(
         kernels.forward,
-        { grid: ranges.shape[0] ?? 0, block: drawBlock },
-        ...[parameters, records, radii, order, ranges, values, capacity, counters],
-        ...[image, alpha, depth, transmittances, lasts],
+        { grid: halves * (ranges.shape[0] ?? 0), block: drawBlock },
+        ...[parameters, records, radii, order, ranges, values, quarters, capacity, counters],
+        ...[image, alpha, depth, transmittances, lasts, totals, checkpoints],
       )
-      const saved = [parameters, counters, records, order, tiles, ranges, values, transmittances, lasts]
+      const drawn = [transmittances, lasts, totals, checkpoints]
+      const saved = [parameters, counters, records, order, tiles, ranges, values, quarters, owners, ...drawn]
       const result = { image, alpha, depth, radii, saved }
       // One at a time: counts that are late by some passes serve as well.
       if (!this.#observing) this.#observeLater(result)
@@ -123,7 +136,7 @@ export class CudaRasterizer implements Rasterizer {
     const { device, kernels } = this
     const gaussians = checkBackward(device, inputs, view, result, vOutputs, background)
     const saved = this.#saved(result, view, gaussians)
-    const [parameters, counters, records, order, tiles, ranges, values, transmittances, lasts] = saved
+    const [parameters, counters, records, order, tiles, ranges, values, quarters, owners, ...drawn] = saved
     return this.#cleanly((empty) => {
       const vMeans = empty([gaussians, 3], 'f32', 'vMeans')
       const vQuats = empty([gaussians, 4], 'f32', 'vQuats')
@@ -134,9 +147,9 @@ export class CudaRasterizer implements Rasterizer {
       using sums = device.zeros([gaussians, gradientWords], 'f32', 'gradient sums')
       device.launch(
         kernels.backward,
-        { grid: ranges.shape[0] ?? 0, block: drawBlock },
-        ...[parameters, records, result.radii, order, ranges, values, values.size, counters, transmittances, lasts],
-        ...[vOutputs.vImage, vOutputs.vAlpha ?? null, vOutputs.vDepth ?? null, sums],
+        { grid: halves * ((ranges.shape[0] ?? 0) + owners.size), block: drawBlock },
+        ...[parameters, records, result.radii, order, ranges, values, quarters, owners, owners.size, values.size],
+        ...[counters, ...drawn, vOutputs.vImage, vOutputs.vAlpha ?? null, vOutputs.vDepth ?? null, sums],
       )
       device.launch(
         kernels.gradients,
@@ -181,6 +194,9 @@ export class CudaRasterizer implements Rasterizer {
 
   #saved(result: RasterResult, view: View, gaussians: number) {
     const { width, height } = view
+    const { saved } = result
+    const capacity = saved[6]?.size ?? 0
+    const chunks = chunksOf(capacity)
     const layout: readonly (readonly [DType, readonly (number | '*')[]])[] = [
       ['u8', [parameterBytes]],
       ['u32', [counterWords]],
@@ -189,10 +205,13 @@ export class CudaRasterizer implements Rasterizer {
       ['u32', [gaussians]],
       ['u32', [tilesOf(view).tiles, 2]],
       ['u32', ['*']],
+      ['u8', [capacity]],
+      ['u32', [chunks]],
       ['f32', [height, width]],
       ['u32', [height, width]],
+      ['f32', [height, width, 4]],
+      ['f32', [chunks, checkpointWords]],
     ]
-    const { saved } = result
     if (saved.length !== layout.length) {
       const expected = `the ${layout.length} tensors of forward`
       throw new ArgumentError('rasterizer.backward', 'result.saved', saved.length, expected)
@@ -200,7 +219,8 @@ export class CudaRasterizer implements Rasterizer {
     layout.forEach(([dtype, shape], i) => {
       check('rasterizer.backward', this.device, `result.saved[${i}]`, saved[i]!, dtype, shape)
     })
-    return saved as readonly [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+    type Lists = [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+    return saved as readonly [...Lists, ...Tensor[]]
   }
 
   /** Runs `body` with an `empty` and a `from` whose tensors are disposed when it throws. */

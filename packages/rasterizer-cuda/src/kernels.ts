@@ -3,9 +3,9 @@ import type { CudaDevice, CudaKernel } from '@clipgstream/tensor/cuda'
 /** Arguments by kernel and file, a letter each. */
 const signatures = {
   project: { project: 'pppppppupppppp' },
-  lists: { countInOrder: 'ppup', listPairs: 'pppppuuppp', rangeTiles: 'pupp' },
-  forward: { forward: 'ppppppupppppp', draw: 'ppppppupp' },
-  backward: { backward: 'ppppppuppppppp' },
+  lists: { countInOrder: 'ppup', listPairs: 'pppppuuppp', finishLists: 'ppppupppp' },
+  forward: { forward: 'pppppppupppppppp', draw: 'pppppppupp' },
+  backward: { backward: 'ppppppppuuppppppppp' },
   gradients: { gradients: 'pppppupppppppp' },
 } as const
 

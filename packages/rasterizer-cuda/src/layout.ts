@@ -9,6 +9,8 @@ export const gradientWords = 12
 export const counterWords = 4
 /** Depths are positive floats below 1e20; culled Gaussians sort behind them. */
 export const depthBits = 31
+/** Floats of a checkpoint: five of each pixel of a tile. */
+export const checkpointWords = 5 * 256
 /** Bytes of the parameters of a view. */
 export const parameterBytes = 248
 
@@ -21,6 +23,11 @@ export function tilesOf({ width, height }: { width: number; height: number }) {
   const tilesY = Math.ceil(height / 16)
   const tiles = tilesX * tilesY
   return { tilesX, tilesY, tiles, tileBits: Math.ceil(Math.log2(tiles + 1)) }
+}
+
+/** Chunks of lists of `capacity` pairs, as in kernels/batch.cuh. */
+export function chunksOf(capacity: number): number {
+  return Math.ceil(capacity / 512)
 }
 
 /** The struct `Parameters` of kernels/layout.cuh. */

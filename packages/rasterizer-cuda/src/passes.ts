@@ -3,11 +3,13 @@ import type { RasterInputs } from '@clipgstream/rasterizer'
 import type { DType, Shape, Tensor } from '@clipgstream/tensor'
 import type { CudaDevice, CudaPrimitives } from '@clipgstream/tensor/cuda'
 import type { Kernels } from './kernels.js'
-import { depthBits, recordWords, tilesOf } from './layout.js'
+import { chunksOf, depthBits, recordWords, tilesOf } from './layout.js'
 
-/** Threads of a block of the kernels over Gaussians and pairs; of those that draw. */
+/** Threads of a block of the kernels over Gaussians and pairs. */
 export const block = 256
-export const drawBlock = 128
+/** Threads of a block of those that draw, and blocks of a tile. */
+export const drawBlock = 64
+export const halves = 2
 
 export type Empty = <D extends DType>(shape: Shape, dtype: D, name: string) => Tensor<D>
 
@@ -16,6 +18,14 @@ export interface Projected {
   order: Tensor<'u32'> // [G] nearest first
   tiles: Tensor<'u32'> // [G] how many each meets
   counters: Tensor<'u32'> // [4]
+}
+
+/** The splats of each tile, nearest first, and what they meet. */
+export interface Lists {
+  values: Tensor<'u32'> // [capacity]
+  quarters: Tensor<'u8'> // [capacity] of its tile, a bit each
+  ranges: Tensor<'u32'> // [tiles, 2]
+  owners: Tensor<'u32'> // [chunks] the tile that enters each chunk from the one before
 }
 
 /** What comes before drawing, enqueued. Results are made by `empty`. */
@@ -54,7 +64,6 @@ export class Passes {
     return { records, order, tiles, counters }
   }
 
-  /** The splats of each tile, nearest first. */
   list(
     empty: Empty,
     parameters: Tensor,
@@ -62,12 +71,14 @@ export class Passes {
     radii: Tensor<'i32'>,
     capacity: number,
     view: View,
-  ): { values: Tensor<'u32'>; ranges: Tensor<'u32'> } {
+  ): Lists {
     const { device, kernels, primitives } = this
     const { tiles: tileCount, tileBits } = tilesOf(view)
     const gaussians = order.size
     const values = empty([capacity], 'u32', 'splats of tiles')
+    const quarters = empty([capacity], 'u8', 'quarters of pairs')
     const ranges = empty([tileCount, 2], 'u32', 'tile ranges')
+    const owners = empty([chunksOf(capacity)], 'u32', 'tiles of chunks')
     using counts = device.empty([gaussians], 'u32', 'tiles in depth order')
     using offsets = device.empty([gaussians + 1], 'u32', 'first pairs')
     using keys = device.empty([capacity], 'u32', 'tiles of pairs')
@@ -84,10 +95,10 @@ export class Passes {
     primitives.sortPairsInto({ keys, values: unsorted }, { keys: sortedKeys, values }, { endBit: tileBits })
     device.fill(ranges, 0)
     device.launch(
-      kernels.rangeTiles,
+      kernels.finishLists,
       { grid: Math.ceil(capacity / block), block },
-      ...[sortedKeys, capacity, counters, ranges],
+      ...[parameters, records, sortedKeys, values, capacity, counters, ranges, quarters, owners],
     )
-    return { values, ranges }
+    return { values, quarters, ranges, owners }
   }
 }
