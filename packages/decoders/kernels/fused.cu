@@ -25,11 +25,17 @@ using namespace clipgstream;
 #define HEADS const __grid_constant__ Heads heads
 #define KERNEL(blocks) extern "C" __global__ void __launch_bounds__(256, blocks)
 
-#define FORWARD(suffix, products, W)                                                                                   \
-  KERNEL(2) decode_##suffix(                                                                                           \
+#define FORWARD(products, W)                                                                                           \
+  KERNEL(4) narrowWeights_##products##_##W(HEADS, int inputs, int words, uint32_t* halves) {                           \
+    const HalfPairs<W> pairs(halves, words);                                                                           \
+    narrowWeights<W>(                                                                                                  \
+        heads, blockIdx.x, inputs, pairs, products == 1 ? nullptr : pairs.restOfW1,                                    \
+        products == 1 ? nullptr : pairs.restOfW2);                                                                     \
+  }                                                                                                                    \
+  KERNEL(2) decode_##products##_##W(                                                                                   \
       HEADS, int headCount, const float* x, int inputs, const uint32_t* count, int last, uint32_t* mask, int words,    \
-      int all) {                                                                                                       \
-    decode<products, W>(heads, headCount, x, inputs, count, last, mask, words, all);                                   \
+      int all, uint32_t* halves) {                                                                                     \
+    decode<products, W>(heads, headCount, x, inputs, count, last, mask, words, all, halves);                           \
   }
 
 #define BACKWARD_3(W)                                                                                                  \
@@ -70,10 +76,10 @@ using namespace clipgstream;
     secondWeightsOfHalves<W>(heads, halves, inputs, count, last, mask, words, partials, partialSize);                  \
   }
 
-FORWARD(1_64, 1, 64)
-FORWARD(1_128, 1, 128)
-FORWARD(3_64, 3, 64)
-FORWARD(3_128, 3, 128)
+FORWARD(1, 64)
+FORWARD(1, 128)
+FORWARD(3, 64)
+FORWARD(3, 128)
 BACKWARD_3(64)
 BACKWARD_3(128)
 BACKWARD_1(64)

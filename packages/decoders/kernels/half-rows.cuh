@@ -29,9 +29,9 @@ __device__ void inputGradientOfHalves(
   const auto fetchNext = [&] {
     if (coming.head < headCount) {
       const Head& head = heads.list[coming.head];
-      First::fetch(w1s + filled * First::size, halves.w1Of(head, coming.unit), W, W / 2, step);
+      First::fetch(w1s + filled * First::size, halves.w1 + halves.firstAt(head, coming.unit), W, W / 2, step);
       Second::fetch(
-          w2s + filled * Second::size, halves.w2Of(head, coming.unit), paddedOutputs(head), secondColumns / 2, step);
+          w2s + filled * Second::size, halves.w2 + halves.secondAt(head, coming.unit), paddedOutputs(head), secondColumns / 2, step);
       filled = filled + 1 < stages ? filled + 1 : 0;
       coming = coming.next(heads);
     }
@@ -55,7 +55,7 @@ __device__ void inputGradientOfHalves(
     if (place.unit == 0) {
       int ofHead = 2 * lowest;
       for (int i = threadIdx.x % 32; i < tiles(head.hidden, step); i += 32)
-        ofHead = max(ofHead, ofWeights[2 * i] + ofWeights[2 * i + 1]);
+        ofHead = max(ofHead, ofWeights[4 * i] + ofWeights[4 * i + 1]);
       ofHead = maxOfWarp(ofHead);
       const uint32_t* const from = halves.vRawOf(heads, head);
       const uint32_t* source[2];

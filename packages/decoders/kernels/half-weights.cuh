@@ -107,7 +107,7 @@ __device__ void firstWeightsOfHalves(
   unsigned w2[maxOutputs / 16][4];
 #pragma unroll
   for (int j = 0; j < maxOutputs / 16; j++) {
-    const uint32_t* const from = used ? rows.halves.w2Of(head, stripUnit + g) + 8 * j : nullptr;
+    const uint32_t* const from = used ? rows.halves.w2 + rows.halves.secondAt(head, stripUnit + g) + 8 * j : nullptr;
     leftFrom(w2[j], from, used ? from + 8 * (secondColumns / 2) : nullptr);
   }
   const int ofWeights = used ? rows.halves.exponentsOf(head, stripUnit)[1] : 0;
@@ -215,19 +215,17 @@ __device__ void secondWeightsOfHalves(
   unsigned w1[W / 16][4];
 #pragma unroll
   for (int j = 0; j < W / 16; j++) {
-    const uint32_t* const from = used ? rows.halves.w1Of(head, stripUnit + g) + 8 * j : nullptr;
+    const uint32_t* const from = used ? rows.halves.w1 + rows.halves.firstAt(head, stripUnit + g) + 8 * j : nullptr;
     leftFrom(w1[j], from, used ? from + 8 * (W / 2) : nullptr);
   }
   const int ofWeights = used ? rows.halves.exponentsOf(head, stripUnit)[0] : 0;
   float b1[2];
-  int ofBias = lowest;
+  const int ofBias = used ? rows.halves.exponentsOf(head, stripUnit)[2] : lowest;
 #pragma unroll
   for (int i = 0; i < 2; i++) {
     const int unit = stripUnit + g + 8 * i;
     b1[i] = head.b1 && unit < head.hidden ? head.b1[unit] : 0;
-    if (fabsf(b1[i]) > 0) ofBias = max(ofBias, (__float_as_int(b1[i]) >> 23 & 255) - 127);
   }
-  ofBias = maxOfWarp(ofBias);
 
   for (int i = 1; i < stages; i++) rows.fetchNext();
   float sums[outputTiles][4] = {};

@@ -47,6 +47,12 @@ __device__ inline unsigned pack(float low, float high) {
 }
 __device__ inline float2 unpack(unsigned pair) { return __half22float2(*reinterpret_cast<const __half2*>(&pair)); }
 
+/** What a pair of f16 leaves of two numbers, times 2^11. */
+__device__ inline unsigned packRest(float low, float high, unsigned pair) {
+  const float2 big = unpack(pair);
+  return pack((low - big.x) * 2048, (high - big.y) * 2048);
+}
+
 __device__ inline int maxOfWarp(int v) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   return __reduce_max_sync(0xffffffffu, v);
@@ -58,36 +64,57 @@ __device__ inline int maxOfWarp(int v) {
 
 __device__ inline int paddedOutputs(const Head& head) { return tiles(head.outputs, 16) * 16; }
 
-/** What `narrow` writes, one array behind the other; pairs of f16 count as one element. */
+/** Weights; pairs of f16 count as one element. */
 template <int W>
-struct Halves {
-  uint32_t* x;
-  uint32_t* vRaw;
-  uint32_t* w1;
-  uint32_t* w2;
-  int* exponents;  // [units / 32, 2] of w1 and w2
-  float* scales;  // [1 + heads, scalesOfRow] of x and of each head's vRaw
-  int pairsOfRow, scalesOfRow;
+struct HalfWeights {
+  uint32_t* w1;  // [units, W / 2]
+  uint32_t* w2;  // [units, 40]
+  int* exponents;  // [units / 32, 4] of w1, w2 and b1
+  uint32_t* behind;
 
-  __device__ Halves(uint32_t* memory, const Heads& heads, int capacity, int words) {
-    pairsOfRow = 0;
-    for (int h = 0; h < maxHeads; h++) pairsOfRow += paddedOutputs(heads.list[h]) / 2;
-    scalesOfRow = tiles(capacity, 4) * 4;
-    x = memory;
-    vRaw = x + static_cast<size_t>(capacity) * (W / 2);
-    w1 = vRaw + static_cast<size_t>(capacity) * pairsOfRow;
-    w2 = w1 + static_cast<size_t>(words) * step * (W / 2);
-    exponents = reinterpret_cast<int*>(w2 + static_cast<size_t>(words) * step * (secondColumns / 2));
-    scales = reinterpret_cast<float*>(exponents + tiles(words, 2) * 4);
+  __device__ HalfWeights(uint32_t* memory, int words) {
+    const size_t units = static_cast<size_t>(words) * step;
+    w1 = memory;
+    w2 = w1 + units * (W / 2);
+    exponents = reinterpret_cast<int*>(w2 + units * (secondColumns / 2));
+    behind = reinterpret_cast<uint32_t*>(exponents + 4 * words);
   }
-  __device__ const uint32_t* w1Of(const Head& head, int unit) const {
-    return w1 + (static_cast<size_t>(head.column) * step + unit) * (W / 2);
+  __device__ size_t firstAt(const Head& head, int unit) const {
+    return (static_cast<size_t>(head.column) * step + unit) * (W / 2);
   }
-  __device__ const uint32_t* w2Of(const Head& head, int unit) const {
-    return w2 + (static_cast<size_t>(head.column) * step + unit) * (secondColumns / 2);
+  __device__ size_t secondAt(const Head& head, int unit) const {
+    return (static_cast<size_t>(head.column) * step + unit) * (secondColumns / 2);
   }
   __device__ const int* exponentsOf(const Head& head, int unit) const {
-    return exponents + 2 * (head.column + unit / step);
+    return exponents + 4 * (head.column + unit / step);
+  }
+};
+
+/** With three products, what is left of weights follows. */
+template <int W>
+struct HalfPairs : HalfWeights<W> {
+  uint32_t* restOfW1;
+  uint32_t* restOfW2;
+  __device__ HalfPairs(uint32_t* memory, int words) : HalfWeights<W>(memory, words) {
+    restOfW1 = this->behind;
+    restOfW2 = restOfW1 + static_cast<size_t>(words) * step * (W / 2);
+  }
+};
+
+/** Going backward, rows follow. */
+template <int W>
+struct Halves : HalfWeights<W> {
+  uint32_t* x;  // [rows, W / 2]
+  uint32_t* vRaw;  // [rows, pairsOfRow]
+  float* scales;  // [1 + heads, rows] of x and of each head's vRaw
+  int pairsOfRow, rows;
+
+  __device__ Halves(uint32_t* memory, const Heads& heads, int capacity, int words)
+      : HalfWeights<W>(memory, words), pairsOfRow(0), rows(capacity) {
+    for (int h = 0; h < maxHeads; h++) pairsOfRow += paddedOutputs(heads.list[h]) / 2;
+    x = this->behind;
+    vRaw = x + static_cast<size_t>(capacity) * (W / 2);
+    scales = reinterpret_cast<float*>(vRaw + static_cast<size_t>(capacity) * pairsOfRow);
   }
   /** vRaw of a head, whose rows are `pairsOfRow` apart. */
   __device__ uint32_t* vRawOf(const Heads& heads, const Head& head) const {
@@ -96,7 +123,7 @@ struct Halves {
     return from;
   }
   __device__ float* scalesOf(const Heads& heads, const Head& head) const {
-    return scales + static_cast<size_t>(1 + (&head - heads.list)) * scalesOfRow;
+    return scales + static_cast<size_t>(1 + (&head - heads.list)) * rows;
   }
 };
 
@@ -119,6 +146,11 @@ struct HalfTile {
     }
   }
 
+  /** Left factor of 16 rows of the tile, from m on, and k = 16 of its columns. */
+  __device__ static void left(unsigned (&a)[4], const uint32_t* tile, int m, int k) {
+    const int lane = threadIdx.x % 32;
+    loadMatrices<false>(a, tile + (m + lane % 16) * pitch + (k + lane / 16 * 8) / 2);
+  }
   /** Right factors of 16 columns n, which are rows of the tile, and k = 16 of its columns. */
   __device__ static void rightOfRows(unsigned (&b)[4], const uint32_t* tile, int n, int k) {
     const int lane = threadIdx.x % 32;
@@ -145,6 +177,14 @@ __device__ inline void leftOf(unsigned (&a)[4], const float (*c)[4]) {
   a[3] = pack(c[1][2], c[1][3]);
 }
 
+/** What `leftOf` leaves of accumulators, times 2^11. */
+__device__ inline void restOf(unsigned (&rest)[4], const float (*c)[4], const unsigned (&a)[4]) {
+  rest[0] = packRest(c[0][0], c[0][1], a[0]);
+  rest[1] = packRest(c[0][2], c[0][3], a[1]);
+  rest[2] = packRest(c[1][0], c[1][1], a[2]);
+  rest[3] = packRest(c[1][2], c[1][3], a[3]);
+}
+
 /** The left factor of rows `group` and `group` + 8 and k = 16; `row` and `below` point to the first of the 16. */
 __device__ inline void leftFrom(unsigned (&a)[4], const uint32_t* row, const uint32_t* below) {
   const int t = member();
@@ -154,55 +194,96 @@ __device__ inline void leftFrom(unsigned (&a)[4], const uint32_t* row, const uin
   a[3] = below ? below[t + 4] : 0;
 }
 
-/** Four rows of a warp, of at most 128 columns, as f16; `common`: the 32 rows of the block have one scale. */
-template <bool common, class Value>
-__device__ inline float narrowRows(int row0, int columns, Value value, uint32_t* to, int ld, int rowEnd, float* scales) {
-  const int lane = threadIdx.x % 32;
+/** The power of two, and its exponent, of numbers with the largest bits `top`; 2^127 has no normal reciprocal. */
+__device__ inline int exponentOfBits(int top) { return min(max(top >> 23, 1), 253) - 127; }
+
+/** Bits of |v| if that is finite, else 0: the larger, the larger. */
+__device__ inline int bitsOf(float v) {
+  const int bits = __float_as_int(v) & 0x7fffffff;
+  return bits < 0x7f800000 ? bits : 0;
+}
+
+/** Four rows of a warp, of at most 128 columns; value(row, column) is asked for rows below `rowEnd`. */
+struct FourRows {
   float values[4][2][2];
   int top[4];
+
+  template <class Value>
+  __device__ FourRows(int row0, int rowEnd, int columns, Value value) {
+    const int lane = threadIdx.x % 32;
 #pragma unroll
-  for (int r = 0; r < 4; r++) {
-    top[r] = 0;
+    for (int r = 0; r < 4; r++) {
+      top[r] = 0;
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
-#pragma unroll
-      for (int j = 0; j < 2; j++) {
-        const int column = 2 * (lane + 32 * i) + j;
+      for (int i = 0; i < 4; i++) {
+        const int column = 2 * (lane + i / 2 * 32) + i % 2;
         const float v = row0 + r < rowEnd && column < columns ? value(row0 + r, column) : 0;
-        values[r][i][j] = v;
-        const int bits = __float_as_int(v) & 0x7fffffff;
-        if (bits < 0x7f800000) top[r] = max(top[r], bits);
+        values[r][i / 2][i % 2] = v;
+        top[r] = max(top[r], bitsOf(v));
       }
     }
+#pragma unroll
+    for (int r = 0; r < 4; r++) top[r] = maxOfWarp(top[r]);
   }
-#pragma unroll
-  for (int r = 0; r < 4; r++) top[r] = maxOfWarp(top[r]);
-  if (common) {
-    extern __shared__ __align__(16) float shared[];
-    int* const tops = reinterpret_cast<int*>(shared);
-    __syncthreads();
-    if (lane == 0) tops[threadIdx.x / 32] = max(max(top[0], top[1]), max(top[2], top[3]));
-    __syncthreads();
-#pragma unroll
-    for (int r = 0; r < 4; r++) top[r] = maxOfWarp(tops[lane % 8]);
-  }
-  float scale = 0;
-#pragma unroll
-  for (int r = 0; r < 4; r++) {
-    // 2^127 has no reciprocal above the denormal numbers.
-    const int e = min(max(top[r] >> 23, 1), 253) - 127;
-    scale = top[r] ? power(e) : 0;
+
+  /** Writes row r as multiples of 2^e, and what that leaves to `rest` unless that is null. */
+  __device__ void write(int r, int e, int columns, uint32_t* to, uint32_t* rest) const {
     const float factor = power(-e);
-    if (!common && row0 + r >= rowEnd) continue;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      const int pair = lane + 32 * i;
-      if (2 * pair < columns)
-        to[static_cast<size_t>(row0 + r) * ld + pair] = pack(values[r][i][0] * factor, values[r][i][1] * factor);
+      const int at = threadIdx.x % 32 + 32 * i;
+      if (2 * at >= columns) continue;
+      const float low = values[r][i][0] * factor, high = values[r][i][1] * factor;
+      const unsigned pair = pack(low, high);
+      to[at] = pair;
+      if (rest) rest[at] = packRest(low, high, pair);
     }
-    if (!common && lane == 0) scales[row0 + r] = scale;
   }
-  return scale;
+};
+
+/** The block's 32 units of at most 128 columns; returns the exponent that they share, -127 where all are 0. */
+template <class Value>
+__device__ inline int narrowUnits(int units, int columns, Value value, uint32_t* to, uint32_t* rest) {
+  const int row0 = threadIdx.x / 32 * 4;
+  const FourRows rows(row0, units, columns, value);
+  extern __shared__ __align__(16) float shared[];
+  int* const tops = reinterpret_cast<int*>(shared);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) tops[threadIdx.x / 32] = max(max(rows.top[0], rows.top[1]), max(rows.top[2], rows.top[3]));
+  __syncthreads();
+  const int top = maxOfWarp(tops[threadIdx.x % 8]);
+  const int e = exponentOfBits(top);
+#pragma unroll
+  for (int r = 0; r < 4; r++) {
+    const size_t at = static_cast<size_t>(row0 + r) * (columns / 2);
+    rows.write(r, e, columns, to + at, rest ? rest + at : nullptr);
+  }
+  return top ? e : -127;
+}
+
+/** A tile of 32 units of a head. */
+template <int W>
+__device__ void narrowWeights(
+    const Heads& heads, int tile, int inputs, const HalfWeights<W>& to, uint32_t* restOfW1, uint32_t* restOfW2) {
+  const Head& head = headOf(heads, tile, [](const Head& h) { return tiles(h.hidden, step); });
+  const int unit0 = tile * step, units = head.hidden - unit0;
+  const auto first = [&](int unit, int input) {
+    return input < inputs ? head.w1[static_cast<size_t>(unit0 + unit) * inputs + input] : 0;
+  };
+  const auto second = [&](int unit, int output) {
+    return output < head.outputs ? head.w2[static_cast<size_t>(output) * head.hidden + unit0 + unit] : 0;
+  };
+  const size_t firstAt = to.firstAt(head, unit0), secondAt = to.secondAt(head, unit0);
+  const int w1 = narrowUnits(units, W, first, to.w1 + firstAt, restOfW1 ? restOfW1 + firstAt : nullptr);
+  const int w2 = narrowUnits(units, secondColumns, second, to.w2 + secondAt, restOfW2 ? restOfW2 + secondAt : nullptr);
+  if (threadIdx.x >= 32) return;
+  const int lane = threadIdx.x;
+  const int b1 = maxOfWarp(head.b1 && lane < units ? bitsOf(head.b1[unit0 + lane]) : 0);
+  if (lane > 0) return;
+  int* const exponents = to.exponents + 4 * (head.column + unit0 / step);
+  exponents[0] = w1;
+  exponents[1] = w2;
+  exponents[2] = b1 ? (b1 >> 23) - 127 : lowest;
 }
 
 /** Grid: tiles of 32 rows or units; weights, heads, x. */
@@ -211,39 +292,30 @@ __device__ void narrow(
     const Heads& heads, int headCount, const float* x, int inputs, const uint32_t* count, int last, int words,
     uint32_t* memory) {
   const Halves<W> halves(memory, heads, last, words);
-  const int warpRow = threadIdx.x / 32 * 4;
   if (blockIdx.y == 0) {
-    int tile = blockIdx.x, all = 0;
+    int all = 0;
     for (int h = 0; h < headCount; h++) all += tiles(heads.list[h].hidden, step);
-    if (tile >= all) return;
-    const Head& head = headOf(heads, tile, [](const Head& h) { return tiles(h.hidden, step); });
-    const int unit0 = tile * step, units = head.hidden - unit0;
-    const auto first = [&](int unit, int input) {
-      return input < inputs ? head.w1[static_cast<size_t>(unit0 + unit) * inputs + input] : 0;
-    };
-    const auto second = [&](int unit, int output) {
-      return output < head.outputs ? head.w2[static_cast<size_t>(output) * head.hidden + unit0 + unit] : 0;
-    };
-    const size_t place = static_cast<size_t>(head.column) * step + unit0;
-    const float w1 = narrowRows<true>(warpRow, W, first, halves.w1 + place * (W / 2), W / 2, units, nullptr);
-    const float w2 = narrowRows<true>(
-        warpRow, secondColumns, second, halves.w2 + place * (secondColumns / 2), secondColumns / 2, units, nullptr);
-    if (threadIdx.x == 0) {
-      int* const to = halves.exponents + 2 * (place / step);
-      to[0] = exponentOf(w1);
-      to[1] = exponentOf(w2);
-    }
+    if (static_cast<int>(blockIdx.x) < all) narrowWeights<W>(heads, blockIdx.x, inputs, halves, nullptr, nullptr);
     return;
   }
   const int end = lastRow(count, last);
-  const int row0 = blockIdx.x * step + warpRow;
+  const int row0 = blockIdx.x * step + threadIdx.x / 32 * 4;
   if (row0 >= end) return;
   const int h = static_cast<int>(blockIdx.y) - 1;
+  const auto write = [&](const FourRows& rows, int columns, uint32_t* to, int ld, float* scales) {
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+      if (row0 + r >= end) continue;
+      const int e = exponentOfBits(rows.top[r]);
+      rows.write(r, e, columns, to + static_cast<size_t>(row0 + r) * ld, nullptr);
+      if (threadIdx.x % 32 == 0) scales[row0 + r] = rows.top[r] ? power(e) : 0;
+    }
+  };
   if (h == headCount) {
     const auto value = [&](int row, int column) {
       return column < inputs ? x[static_cast<size_t>(row) * inputs + column] : 0;
     };
-    narrowRows<false>(row0, W, value, halves.x, W / 2, end, halves.scales);
+    write(FourRows(row0, end, W, value), W, halves.x, W / 2, halves.scales);
     return;
   }
   const Head& head = heads.list[h];
@@ -252,8 +324,10 @@ __device__ void narrow(
     const size_t at = static_cast<size_t>(row) * head.outputs + column;
     return column < head.outputs ? source.of(head.vOutput[at], head.activation ? head.output[at] : 0) : 0;
   };
-  narrowRows<false>(
-      row0, paddedOutputs(head), value, halves.vRawOf(heads, head), halves.pairsOfRow, end, halves.scalesOf(heads, head));
+  const int columns = paddedOutputs(head);
+  write(
+      FourRows(row0, end, columns, value), columns, halves.vRawOf(heads, head), halves.pairsOfRow,
+      halves.scalesOf(heads, head));
 }
 
 }  // namespace clipgstream

@@ -22,24 +22,31 @@ export type Products = 1 | 3
 const maxSlots = 128
 
 /** A kernel: what it takes besides the table of heads, and dynamic shared memory of a block, in bytes, as it cuts it. */
-interface Shape {
+interface Form {
   letters: string
   bytes: (width: Width) => number
 }
 type BackwardName = 'inputGradient' | 'firstWeights' | 'secondWeights'
 
-const decode: Shape = {
-  letters: 'ipipipii',
-  bytes: (width) => 4 * (rowsOfBlock * width + 2 * step * width + maxOutputs * step),
-}
-const narrow: Shape = { letters: 'ipipiip', bytes: () => threads / 8 }
-
-/** Tiles of 32 rows of f16: of the inputs or w1, and of outputs. */
-const halfTiles = (width: Width) => 2 * stages * step * (width + maxOutputs + 2 * padding)
+/** Bytes of a row of f16 in shared memory. */
+const halfRow = (columns: number) => 2 * (columns + padding)
+/** Bytes of tiles of 32 rows of f16: of the inputs or w1, and of outputs. */
+const halfTiles = (width: Width) => stages * step * (halfRow(width) + halfRow(maxOutputs))
 const maskBytes = (step * unitsOfBlock) / 8
 const halfRows = (width: Width) => halfTiles(width) + stages * (maskBytes + 8 * step)
 
-const backward: Readonly<Record<Products, Readonly<Record<BackwardName, Shape>>>> = {
+const narrowing = { letters: '', bytes: () => threads / 8 }
+const forward = {
+  narrowWeights: { ...narrowing, letters: 'iip' },
+  decode: (products: Products): Form => ({
+    letters: 'ipipipiip',
+    bytes: (width) =>
+      (products === 1 ? 1 : 2) * ((rowsOfBlock + 2 * step) * halfRow(width) + step * halfRow(maxOutputs)),
+  }),
+}
+const narrow: Form = { ...narrowing, letters: 'ipipiip' }
+
+const backward: Readonly<Record<Products, Readonly<Record<BackwardName, Form>>>> = {
   1: {
     inputGradient: { letters: 'ipipipiip', bytes: halfTiles },
     firstWeights: { letters: 'pipipipi', bytes: halfRows },
@@ -65,7 +72,7 @@ const backward: Readonly<Record<Products, Readonly<Record<BackwardName, Shape>>>
 function widthOf(device: CudaDevice, { inputs, heads }: HeadsConfig): Width | undefined {
   const width = widths.find((width) => inputs <= width)
   if (!width || heads.some(({ outputs }) => outputs > maxOutputs)) return undefined
-  return decode.bytes(width) <= device.sharedBytesLimit ? width : undefined
+  return forward.decode(3).bytes(width) <= device.sharedBytesLimit ? width : undefined
 }
 
 interface Kernel {
@@ -74,6 +81,8 @@ interface Kernel {
 }
 
 interface Kernels extends Readonly<Record<BackwardName, Kernel>> {
+  /** Writes the weights that decode reads. */
+  narrowWeights: Kernel
   decode: Kernel
   /** Writes what the kernels that go backward with one product read instead of x, weights and gradients of outputs. */
   narrow: Kernel | null
@@ -94,23 +103,24 @@ export async function createFusedHeads(
   const module = await device.load(new URL('../dist/kernels/fused.fatbin', import.meta.url))
   const layers = await device.load(new URL('../dist/kernels/decoders.fatbin', import.meta.url))
   const table = headSignature.repeat(maxHeads)
-  const bind = (name: string, products: Products, { letters, bytes }: Shape): Kernel => ({
+  const bind = (name: string, products: Products, { letters, bytes }: Form): Kernel => ({
     kernel: module.kernel(`${name}_${products}_${width}`, table + letters),
     sharedBytes: bytes(width),
   })
   const one = products.backward === 1
-  const shapes = backward[products.backward]
+  const forms = backward[products.backward]
   const kernels = {
-    decode: bind('decode', products.forward, decode),
+    narrowWeights: bind('narrowWeights', products.forward, forward.narrowWeights),
+    decode: bind('decode', products.forward, forward.decode(products.forward)),
     narrow: one ? bind('narrow', 1, narrow) : null,
-    inputGradient: bind('inputGradient', products.backward, shapes.inputGradient),
-    firstWeights: bind('firstWeights', products.backward, shapes.firstWeights),
-    secondWeights: bind('secondWeights', products.backward, shapes.secondWeights),
+    inputGradient: bind('inputGradient', products.backward, forms.inputGradient),
+    firstWeights: bind('firstWeights', products.backward, forms.firstWeights),
+    secondWeights: bind('secondWeights', products.backward, forms.secondWeights),
     reduce: { kernel: layers.kernel('reduceWeights', `${table}iipii`), sharedBytes: 0 },
   }
   // Three products keep twice the registers, so that one block of them fills a multiprocessor.
   const blocks = device.multiprocessors * (one ? 2 : 1)
-  return new FusedHeads(device, config, kernels, width, blocks)
+  return new FusedHeads(device, config, kernels, width, products.forward, blocks)
 }
 
 /** Heads that are launched together. */
@@ -135,6 +145,7 @@ class FusedHeads implements Heads {
     readonly config: HeadsConfig,
     private readonly kernels: Kernels,
     private readonly width: Width,
+    private readonly products: Products,
     blocks: number,
   ) {
     let words = 0
@@ -216,14 +227,15 @@ class FusedHeads implements Heads {
     return vX
   }
 
-  /** Elements of what `narrow` writes for a group, with pairs of f16 for one: the largest group's. */
+  /** Elements of the weights that decode and `narrow` write, with pairs of f16 for one. */
+  #weightsSize(parts: number): number {
+    return this.#words * ((parts * step * (this.width + maxOutputs)) / 2 + 4)
+  }
+
+  /** Elements of all that `narrow` writes for the largest group. */
   #halvesSize(capacity: number): number {
-    const weights = (this.#words * step * (this.width + maxOutputs)) / 2 + 4 * Math.ceil(this.#words / 2)
-    const ofGroups = this.#groups.map(
-      ({ heads, paddedOutputs }) =>
-        capacity * ((this.width + paddedOutputs) / 2) + (1 + heads.length) * 4 * Math.ceil(capacity / 4),
-    )
-    return weights + Math.max(...ofGroups)
+    const columns = ({ heads, paddedOutputs }: Group) => (this.width + paddedOutputs) / 2 + 1 + heads.length
+    return this.#weightsSize(1) + capacity * Math.max(...this.#groups.map(columns))
   }
 
   /** mask // [rows, words], and outputs if `all`. */
@@ -234,9 +246,13 @@ class FusedHeads implements Heads {
     mask: Tensor | null,
     all: boolean,
   ): void {
-    this.#groups.forEach(({ heads }, i) => {
-      const args = [heads.length, x, this.config.inputs, count ?? null, capacity, mask, this.#words, all]
-      this.#launch(this.kernels.decode, Math.ceil(capacity / rowsOfBlock), tables[i], args)
+    const { inputs } = this.config
+    const { narrowWeights, decode } = this.kernels
+    using weights = this.device.empty([this.#weightsSize(this.products === 1 ? 1 : 2)], 'u32', 'factors')
+    this.#groups.forEach(({ heads, steps }, i) => {
+      this.#launch(narrowWeights, steps, tables[i], [inputs, this.#words, weights])
+      const args = [heads.length, x, inputs, count ?? null, capacity, mask, this.#words, all, weights]
+      this.#launch(decode, Math.ceil(capacity / rowsOfBlock), tables[i], args)
     })
   }
 
