@@ -3,6 +3,8 @@
 // a (group + 8 (i % 2), member + 4 (i / 2)), b (member + 4 i, group) and c (group + 8 (i / 2), 2 member + i % 2).
 #pragma once
 
+#include <cstdint>
+
 namespace clipgstream {
 
 /**
@@ -41,6 +43,40 @@ __device__ inline void mma(float (&c)[4], const unsigned (&a)[4], const unsigned
   emulatedMma(c, a, b);
 #else
   __trap();
+#endif
+}
+
+/** c += a b of f16, pairs of k in a register: m16n8k16. */
+__device__ inline void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#elif defined(CLIPGSTREAM_EMULATED)
+  emulatedMma(c, a, b0, b1);
+#else
+  __trap();
+#endif
+}
+
+/**
+ * Four matrices of 8 x 8 f16 from shared memory; lanes 8 i to 8 i + 7 point to the rows of matrix i, 16 bytes each. A lane
+ * gets (group, 2 member) and the next of each, or (2 member, group) and the next row's if `transposed`.
+ */
+template <bool transposed>
+__device__ inline void loadMatrices(unsigned (&to)[4], const uint32_t* row) {
+#if defined(__CUDA_ARCH__)
+  const unsigned at = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  if (transposed)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(at));
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "r"(at));
+#elif defined(CLIPGSTREAM_EMULATED)
+  emulatedLoadMatrices(to, row, transposed);
 #endif
 }
 

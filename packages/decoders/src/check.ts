@@ -1,5 +1,5 @@
 import { ArgumentError, check, type Device, type Shape, ShapeError, type Tensor } from '@clipgstream/tensor'
-import type { HeadParameters, HeadsConfig, HeadsInputs } from './contract.js'
+import type { HeadParameters, HeadsConfig, HeadsInputs, HeadsResult } from './contract.js'
 import { parameterShapes } from './parameters.js'
 
 /** Checks x and count as tensors; returns the rows of x. */
@@ -44,6 +44,41 @@ export function checkOutputs(
   config.heads.forEach(({ name, outputs }, i) => {
     check(operator, device, `${list}[${i}] (${name})`, tensors[i]!, 'f32', [capacity, outputs])
   })
+}
+
+/** Checks what backward takes, but for what forward kept; returns the rows of x. */
+export function checkBackward(
+  operator: string,
+  device: Device,
+  config: HeadsConfig,
+  inputs: HeadsInputs,
+  parameters: readonly HeadParameters[],
+  outputs: readonly Tensor[],
+  vOutputs: readonly Tensor[],
+  vParameters: readonly HeadParameters[] | null,
+): number {
+  const capacity = checkInputs(operator, device, config, inputs)
+  checkParameters(operator, device, config, 'parameters', parameters)
+  if (vParameters) checkParameters(operator, device, config, 'vParameters', vParameters)
+  checkOutputs(operator, device, config, 'result.outputs', outputs, capacity)
+  checkOutputs(operator, device, config, 'vOutputs', vOutputs, capacity)
+  return capacity
+}
+
+/** Checks that forward kept nothing or one tensor, which is returned. */
+export function checkKept(
+  operator: string,
+  device: Device,
+  { saved }: HeadsResult,
+  type: 'f32' | 'u32',
+  shape: Shape,
+): Tensor | undefined {
+  const [kept] = saved
+  if (!kept) return undefined
+  if (saved.length > 1)
+    throw new ArgumentError(operator, 'result.saved', `${saved.length} tensors`, 'what forward returned')
+  check(operator, device, 'result.saved[0]', kept, type, shape)
+  return kept
 }
 
 export function checkLength(operator: string, { heads }: HeadsConfig, name: string, length: number): void {

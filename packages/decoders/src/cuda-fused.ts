@@ -1,8 +1,8 @@
-import { ArgumentError, check, type Tensor } from '@clipgstream/tensor'
+import type { Tensor } from '@clipgstream/tensor'
 import type { CudaArgument, CudaDevice, CudaKernel } from '@clipgstream/tensor/cuda'
-import { checkInputs, checkOutputs, checkParameters } from './check.js'
+import { checkBackward, checkInputs, checkKept, checkParameters } from './check.js'
 import type { Head, HeadParameters, Heads, HeadsConfig, HeadsInputs, HeadsResult, Keep } from './contract.js'
-import { headSignature, maxHeads, tablesOf } from './cuda-table.js'
+import { type HeadGroup, headSignature, maxHeads, tablesOf } from './cuda-table.js'
 
 // As in the kernels.
 const threads = 256
@@ -10,6 +10,8 @@ const rowsOfBlock = 128
 const step = 32
 const maxOutputs = 80
 const unitsOfBlock = 128
+const stages = 3
+const padding = 8
 const widths = [64, 128] as const
 type Width = (typeof widths)[number]
 
@@ -19,29 +21,72 @@ export type Products = 1 | 3
 /** More partial sums would take longer to add than they save. */
 const maxSlots = 128
 
-/** What kernels take besides the table of heads. */
-const signatures = {
-  decode: 'ipipipii',
-  inputGradient: 'ipipipii',
-  firstWeights: 'pipipipi',
-  secondWeights: 'pipipipi',
-} as const
-type KernelName = keyof typeof signatures
+/** A kernel: what it takes besides the table of heads, and dynamic shared memory of a block, in bytes, as it cuts it. */
+interface Form {
+  letters: string
+  bytes: (width: Width) => number
+}
+type BackwardName = 'inputGradient' | 'firstWeights' | 'secondWeights'
 
-/** Dynamic shared memory of a block, bytes, as the kernels cut it. */
-const sharedBytes: Readonly<Record<KernelName, (width: Width) => number>> = {
-  decode: (width) => 4 * (rowsOfBlock * width + 2 * step * width + maxOutputs * step),
-  inputGradient: (width) => 8 * (step * (width + 4) + maxOutputs * (step + 8)),
-  firstWeights: (width) => 8 * (step * (width + 4) + 2 * step * maxOutputs + (step * unitsOfBlock) / 32),
-  secondWeights: (width) => 8 * (step * width + 2 * step * (maxOutputs + 4) + (step * unitsOfBlock) / 32),
+/** Bytes of a row of f16 in shared memory. */
+const halfRow = (columns: number) => 2 * (columns + padding)
+/** Bytes of tiles of 32 rows of f16: of the inputs or w1, and of outputs. */
+const halfTiles = (width: Width) => stages * step * (halfRow(width) + halfRow(maxOutputs))
+const maskBytes = (step * unitsOfBlock) / 8
+const halfRows = (width: Width) => halfTiles(width) + stages * (maskBytes + 8 * step)
+
+const narrowing = { letters: '', bytes: () => threads / 8 }
+const forward = {
+  narrowWeights: { ...narrowing, letters: 'iip' },
+  decode: (products: Products): Form => ({
+    letters: 'ipipipiip',
+    bytes: (width) =>
+      (products === 1 ? 1 : 2) * ((rowsOfBlock + 2 * step) * halfRow(width) + step * halfRow(maxOutputs)),
+  }),
+}
+const narrow: Form = { ...narrowing, letters: 'ipipiip' }
+
+const backward: Readonly<Record<Products, Readonly<Record<BackwardName, Form>>>> = {
+  1: {
+    inputGradient: { letters: 'ipipipiip', bytes: halfTiles },
+    firstWeights: { letters: 'pipipipi', bytes: halfRows },
+    secondWeights: { letters: 'pipipipi', bytes: halfRows },
+  },
+  3: {
+    inputGradient: {
+      letters: 'ipipipii',
+      bytes: (width) => 8 * (step * (width + 4) + maxOutputs * (step + 8)),
+    },
+    firstWeights: {
+      letters: 'pipipipi',
+      bytes: (width) => 8 * (step * (width + 4) + 2 * step * maxOutputs) + 2 * maskBytes,
+    },
+    secondWeights: {
+      letters: 'pipipipi',
+      bytes: (width) => 8 * (step * width + 2 * step * (maxOutputs + 4)) + 2 * maskBytes,
+    },
+  },
 }
 
 /** Columns of the kernels that solve `config` on `device`; undefined where inputs, outputs or shared memory do not fit. */
 function widthOf(device: CudaDevice, { inputs, heads }: HeadsConfig): Width | undefined {
   const width = widths.find((width) => inputs <= width)
   if (!width || heads.some(({ outputs }) => outputs > maxOutputs)) return undefined
-  const most = Math.max(...Object.values(sharedBytes).map((of) => of(width)))
-  return most <= device.sharedBytesLimit ? width : undefined
+  return forward.decode(3).bytes(width) <= device.sharedBytesLimit ? width : undefined
+}
+
+interface Kernel {
+  kernel: CudaKernel
+  sharedBytes: number
+}
+
+interface Kernels extends Readonly<Record<BackwardName, Kernel>> {
+  /** Writes the weights that decode reads. */
+  narrowWeights: Kernel
+  decode: Kernel
+  /** Writes what the kernels that go backward with one product read instead of x, weights and gradients of outputs. */
+  narrow: Kernel | null
+  reduce: Kernel
 }
 
 /**
@@ -58,33 +103,36 @@ export async function createFusedHeads(
   const module = await device.load(new URL('../dist/kernels/fused.fatbin', import.meta.url))
   const layers = await device.load(new URL('../dist/kernels/decoders.fatbin', import.meta.url))
   const table = headSignature.repeat(maxHeads)
-  const kernel = (name: KernelName): CudaKernel => {
-    const count = name === 'decode' ? products.forward : products.backward
-    return module.kernel(`${name}_${count}_${width}`, table + signatures[name])
-  }
+  const bind = (name: string, products: Products, { letters, bytes }: Form): Kernel => ({
+    kernel: module.kernel(`${name}_${products}_${width}`, table + letters),
+    sharedBytes: bytes(width),
+  })
+  const one = products.backward === 1
+  const forms = backward[products.backward]
   const kernels = {
-    decode: kernel('decode'),
-    inputGradient: kernel('inputGradient'),
-    firstWeights: kernel('firstWeights'),
-    secondWeights: kernel('secondWeights'),
-    reduce: layers.kernel('reduceWeights', `${table}iipii`),
+    narrowWeights: bind('narrowWeights', products.forward, forward.narrowWeights),
+    decode: bind('decode', products.forward, forward.decode(products.forward)),
+    narrow: one ? bind('narrow', 1, narrow) : null,
+    inputGradient: bind('inputGradient', products.backward, forms.inputGradient),
+    firstWeights: bind('firstWeights', products.backward, forms.firstWeights),
+    secondWeights: bind('secondWeights', products.backward, forms.secondWeights),
+    reduce: { kernel: layers.kernel('reduceWeights', `${table}iipii`), sharedBytes: 0 },
   }
   // Three products keep twice the registers, so that one block of them fills a multiprocessor.
-  const blocks = device.multiprocessors * (products.backward === 1 ? 2 : 1)
-  return new FusedHeads(device, config, kernels, width, blocks)
+  const blocks = device.multiprocessors * (one ? 2 : 1)
+  return new FusedHeads(device, config, kernels, width, products.forward, blocks)
 }
 
 /** Heads that are launched together. */
-interface Group {
-  /** Of the first head. */
-  start: number
-  heads: readonly Head[]
-  /** Words of a row of the mask before each head's. */
-  columns: readonly number[]
+interface Group extends HeadGroup {
   /** Floats of one partial sum of all gradients. */
   partialSize: number
+  /** Tiles of 32 hidden units, and of 128. */
+  steps: number
   unitTiles: number
   slots: number
+  /** Outputs, each head's up to a multiple of 16. */
+  paddedOutputs: number
 }
 
 class FusedHeads implements Heads {
@@ -95,8 +143,9 @@ class FusedHeads implements Heads {
   constructor(
     private readonly device: CudaDevice,
     readonly config: HeadsConfig,
-    private readonly kernels: Readonly<Record<KernelName | 'reduce', CudaKernel>>,
+    private readonly kernels: Kernels,
     private readonly width: Width,
+    private readonly products: Products,
     blocks: number,
   ) {
     let words = 0
@@ -105,12 +154,14 @@ class FusedHeads implements Heads {
       const columns: number[] = []
       for (const { hidden } of heads) {
         columns.push(words)
-        words += Math.ceil(hidden / 32)
+        words += Math.ceil(hidden / step)
       }
       const sum = (of: (head: Head) => number) => heads.reduce((total, head) => total + of(head), 0)
       const unitTiles = sum(({ hidden }) => Math.ceil(hidden / unitsOfBlock))
       this.#groups.push({
         ...{ start, heads, columns, unitTiles },
+        steps: sum(({ hidden }) => Math.ceil(hidden / step)),
+        paddedOutputs: sum(({ outputs }) => Math.ceil(outputs / 16) * 16),
         partialSize: sum(({ hidden, outputs }) => hidden * (config.inputs + 1) + outputs * (hidden + 1)),
         // As many as run at a time: one more would keep the others waiting.
         slots: Math.max(1, Math.min(maxSlots, Math.floor(blocks / unitTiles))),
@@ -139,41 +190,52 @@ class FusedHeads implements Heads {
   ): Tensor<'f32'> {
     const { device, config } = this
     const operator = 'heads.backward'
-    const capacity = checkInputs(operator, device, config, inputs)
-    checkParameters(operator, device, config, 'parameters', parameters)
-    if (vParameters) checkParameters(operator, device, config, 'vParameters', vParameters)
-    checkOutputs(operator, device, config, 'result.outputs', result.outputs, capacity)
-    checkOutputs(operator, device, config, 'vOutputs', vOutputs, capacity)
-    const [kept] = result.saved
-    if (kept) {
-      if (result.saved.length > 1)
-        throw new ArgumentError(operator, 'result.saved', `${result.saved.length} tensors`, 'what forward returned')
-      check(operator, device, 'result.saved[0]', kept, 'u32', [capacity, this.#words])
-    }
+    const { outputs } = result
+    const capacity = checkBackward(operator, device, config, inputs, parameters, outputs, vOutputs, vParameters)
+    const kept = checkKept(operator, device, result, 'u32', [capacity, this.#words])
     const vX = device.empty([capacity, config.inputs], 'f32', 'vX')
     if (capacity === 0) return vX
-    const tables = tablesOf(this.#groups, parameters, result.outputs, vOutputs, vParameters)
+    const tables = tablesOf(this.#groups, parameters, outputs, vOutputs, vParameters)
     using made = device.empty(kept ? [0] : [capacity, this.#words], 'u32', 'mask')
     const mask = kept ?? made
     if (!kept) this.#decode(tables, inputs, capacity, mask, false)
-    const count = inputs.count ?? null
-    const rowTiles = Math.ceil(capacity / rowsOfBlock)
-    this.#groups.forEach(({ heads, start }, i) => {
-      const args = [heads.length, count, capacity, mask, this.#words, vX, config.inputs, start > 0]
-      this.#launch('inputGradient', rowTiles, tables[i], args)
-    })
-    if (!vParameters) return vX
-    const partialSize = Math.max(...this.#groups.map(({ slots, partialSize }) => slots * partialSize))
-    using partials = device.empty([partialSize], 'f32', 'partial gradients')
-    this.#groups.forEach(({ heads, unitTiles, slots, partialSize }, i) => {
-      const args = [inputs.x, config.inputs, count, capacity, mask, this.#words, partials, partialSize]
-      this.#launch('firstWeights', [unitTiles, slots], tables[i], args)
-      this.#launch('secondWeights', [unitTiles, slots], tables[i], args)
-      const shape = { grid: Math.ceil(partialSize / threads), block: threads }
-      const sum = [heads.length, config.inputs, partials, partialSize, slots]
-      device.launch(this.kernels.reduce, shape, ...(tables[i] ?? []), ...sum)
+    const { narrow, inputGradient, firstWeights, secondWeights, reduce } = this.kernels
+    const { x, count = null } = inputs
+    const sizes = this.#groups.map(({ slots, partialSize }) => slots * partialSize)
+    // Groups take turns, so that one buffer does for all.
+    using partials = device.empty([vParameters ? Math.max(...sizes) : 0], 'f32', 'partial gradients')
+    using halves = device.empty([narrow ? this.#halvesSize(capacity) : 0], 'u32', 'factors')
+    this.#groups.forEach((group, i) => {
+      const { heads, start, unitTiles, slots, partialSize } = group
+      const launch = (kernel: Kernel, grid: number | readonly [number, number], args: readonly CudaArgument[]) =>
+        this.#launch(kernel, grid, tables[i], args)
+      if (narrow) {
+        const grid = [
+          Math.max(Math.ceil(capacity / step), group.steps),
+          1 + heads.length + (vParameters ? 1 : 0),
+        ] as const
+        launch(narrow, grid, [heads.length, x, config.inputs, count, capacity, this.#words, halves])
+      }
+      const sums = [heads.length, count, capacity, mask, this.#words, vX, config.inputs, start > 0]
+      launch(inputGradient, Math.ceil(capacity / rowsOfBlock), narrow ? [...sums, halves] : sums)
+      if (!vParameters) return
+      const rows = [narrow ? halves : x, config.inputs, count, capacity, mask, this.#words, partials, partialSize]
+      launch(firstWeights, [unitTiles, slots], rows)
+      launch(secondWeights, [unitTiles, slots], rows)
+      launch(reduce, Math.ceil(partialSize / threads), [heads.length, config.inputs, partials, partialSize, slots])
     })
     return vX
+  }
+
+  /** Elements of the weights that decode and `narrow` write, with pairs of f16 for one. */
+  #weightsSize(parts: number): number {
+    return this.#words * ((parts * step * (this.width + maxOutputs)) / 2 + 4)
+  }
+
+  /** Elements of all that `narrow` writes for the largest group. */
+  #halvesSize(capacity: number): number {
+    const columns = ({ heads, paddedOutputs }: Group) => (this.width + paddedOutputs) / 2 + 1 + heads.length
+    return this.#weightsSize(1) + capacity * Math.max(...this.#groups.map(columns))
   }
 
   /** mask // [rows, words], and outputs if `all`. */
@@ -184,19 +246,22 @@ class FusedHeads implements Heads {
     mask: Tensor | null,
     all: boolean,
   ): void {
-    this.#groups.forEach(({ heads }, i) => {
-      const args = [heads.length, x, this.config.inputs, count ?? null, capacity, mask, this.#words, all]
-      this.#launch('decode', Math.ceil(capacity / rowsOfBlock), tables[i], args)
+    const { inputs } = this.config
+    const { narrowWeights, decode } = this.kernels
+    using weights = this.device.empty([this.#weightsSize(this.products === 1 ? 1 : 2)], 'u32', 'factors')
+    this.#groups.forEach(({ heads, steps }, i) => {
+      this.#launch(narrowWeights, steps, tables[i], [inputs, this.#words, weights])
+      const args = [heads.length, x, inputs, count ?? null, capacity, mask, this.#words, all, weights]
+      this.#launch(decode, Math.ceil(capacity / rowsOfBlock), tables[i], args)
     })
   }
 
   #launch(
-    name: KernelName,
+    { kernel, sharedBytes }: Kernel,
     grid: number | readonly [number, number],
     table: readonly CudaArgument[] | undefined,
     args: readonly CudaArgument[],
   ): void {
-    const shape = { grid, block: threads, sharedBytes: sharedBytes[name](this.width) }
-    this.device.launch(this.kernels[name], shape, ...(table ?? []), ...args)
+    this.device.launch(kernel, { grid, block: threads, sharedBytes }, ...(table ?? []), ...args)
   }
 }

@@ -1,6 +1,6 @@
-import { ArgumentError, check, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
+import { ArgumentError, type Device, DeviceUnavailableError, type Tensor } from '@clipgstream/tensor'
 import { type CudaArgument, CudaDevice, type CudaKernel } from '@clipgstream/tensor/cuda'
-import { checkInputs, checkOutputs, checkParameters } from './check.js'
+import { checkBackward, checkInputs, checkKept, checkParameters } from './check.js'
 import type {
   Head,
   HeadParameters,
@@ -157,17 +157,9 @@ class CudaHeads implements Heads {
   ): Tensor<'f32'> {
     const { device, config } = this
     const operator = 'heads.backward'
-    const capacity = checkInputs(operator, device, config, inputs)
-    checkParameters(operator, device, config, 'parameters', parameters)
-    if (vParameters) checkParameters(operator, device, config, 'vParameters', vParameters)
-    checkOutputs(operator, device, config, 'result.outputs', result.outputs, capacity)
-    checkOutputs(operator, device, config, 'vOutputs', vOutputs, capacity)
-    const [kept] = result.saved
-    if (kept) {
-      if (result.saved.length > 1)
-        throw new ArgumentError(operator, 'result.saved', `${result.saved.length} tensors`, 'what forward returned')
-      check(operator, device, 'result.saved[0]', kept, 'f32', [capacity, this.#stride])
-    }
+    const { outputs } = result
+    const capacity = checkBackward(operator, device, config, inputs, parameters, outputs, vOutputs, vParameters)
+    const kept = checkKept(operator, device, result, 'f32', [capacity, this.#stride])
     const vX = device.empty([capacity, config.inputs], 'f32', 'vX')
     const rows = Math.min(capacity, this.#chunkRows)
     if (rows === 0) return vX
@@ -176,7 +168,7 @@ class CudaHeads implements Heads {
     const partialSize = vParameters ? Math.max(...this.#groups.map((group) => group.slots * group.partialSize)) : 0
     // Groups take turns, and each has all chunks in a row, so that one buffer of partial sums does for all.
     using partials = device.empty([partialSize], 'f32', 'partial gradients')
-    const tables = tablesOf(this.#groups, parameters, result.outputs, vOutputs, vParameters)
+    const tables = tablesOf(this.#groups, parameters, outputs, vOutputs, vParameters)
     this.#groups.forEach((group, i) => {
       for (const chunk of chunks(capacity, this.#chunkRows)) {
         if (!kept) this.#hidden(tables, inputs, chunk, recomputed, i)

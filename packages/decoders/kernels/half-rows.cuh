@@ -1,0 +1,139 @@
+// The gradient of the common input from factors of f16: blocks own rows, 16 a warp.
+#pragma once
+
+#include "fused-rows.cuh"
+#include "half.cuh"
+
+namespace clipgstream {
+
+/** vX (+)= sum over heads of W1^T (W2^T vRaw where the unit is above 0). Grid: tiles of 128 rows. */
+template <int W>
+__device__ void inputGradientOfHalves(
+    const Heads& heads, int headCount, const uint32_t* count, int last, const uint32_t* mask, int words, float* vX,
+    int inputs, bool adding, uint32_t* memory) {
+  const int end = lastRow(count, last);
+  if (static_cast<int>(blockIdx.x) * rowsOfBlock >= end) return;
+  const Halves<W> halves(memory, heads, last, words);
+  extern __shared__ __align__(16) float shared[];
+  using First = HalfTile<W>;
+  using Second = HalfTile<secondColumns>;
+  uint32_t* const w1s = reinterpret_cast<uint32_t*>(shared);  // [3, 32, W + 8] of w1
+  uint32_t* const w2s = w1s + stages * First::size;  // [3, 32, 88] of w2^T
+  const int g = group(), t = member();
+  const int rows[2] = {
+      static_cast<int>(blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16) + g,
+      static_cast<int>(blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16) + g + 8};
+
+  Place coming{0, 0};
+  int filled = 0;
+  const auto fetchNext = [&] {
+    if (coming.head < headCount) {
+      const Head& head = heads.list[coming.head];
+      First::fetch(w1s + filled * First::size, halves.w1 + halves.firstAt(head, coming.unit), W, W / 2, step);
+      Second::fetch(
+          w2s + filled * Second::size, halves.w2 + halves.secondAt(head, coming.unit), paddedOutputs(head), secondColumns / 2, step);
+      filled = filled + 1 < stages ? filled + 1 : 0;
+      coming = coming.next(heads);
+    }
+    __pipeline_commit();
+  };
+  for (int i = 1; i < stages; i++) fetchNext();
+
+  float sums[W / 8][4] = {};
+  int top[2] = {lowest, lowest};
+  unsigned vRaw[maxOutputs / 16][4];
+  int exponents[2];
+  int buffer = 0;
+  for (Place place{0, 0}; place.head < headCount; place = place.next(heads)) {
+    const Head& head = heads.list[place.head];
+    const int* const ofWeights = halves.exponentsOf(head, place.unit);
+    const int ofStep = ofWeights[0] + ofWeights[1];
+    uint32_t bits[2];
+#pragma unroll
+    for (int i = 0; i < 2; i++)
+      bits[i] = rows[i] < end ? mask[static_cast<size_t>(rows[i]) * words + head.column + place.unit / step] : 0;
+    if (place.unit == 0) {
+      int ofHead = 2 * lowest;
+      for (int i = threadIdx.x % 32; i < tiles(head.hidden, step); i += 32)
+        ofHead = max(ofHead, ofWeights[4 * i] + ofWeights[4 * i + 1]);
+      ofHead = maxOfWarp(ofHead);
+      const uint32_t* const from = halves.vRawOf(heads, head);
+      const uint32_t* source[2];
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        source[i] = rows[i] < end ? from + static_cast<size_t>(rows[i]) * halves.pairsOfRow : nullptr;
+        exponents[i] = rows[i] < end ? exponentOf(halves.scalesOf(heads, head)[rows[i]]) : -127;
+        const int higher = max(top[i], exponents[i] + ofHead);
+        const float factor = power(top[i] - higher);
+        top[i] = higher;
+#pragma unroll
+        for (int n = 0; n < W / 8; n++) {
+          sums[n][2 * i] *= factor;
+          sums[n][2 * i + 1] *= factor;
+        }
+      }
+#pragma unroll
+      for (int j = 0; j < maxOutputs / 16; j++) {
+        const bool inside = 16 * j < head.outputs;
+        leftFrom(vRaw[j], inside && source[0] ? source[0] + 8 * j : nullptr, inside && source[1] ? source[1] + 8 * j : nullptr);
+      }
+    }
+    __pipeline_wait_prior(stages - 2);
+    __syncthreads();
+    fetchNext();
+
+    const uint32_t* const w1 = w1s + buffer * First::size;
+    const uint32_t* const w2 = w2s + buffer * Second::size;
+    buffer = buffer + 1 < stages ? buffer + 1 : 0;
+    float vHidden[4][4] = {};
+#pragma unroll
+    for (int j = 0; j < maxOutputs / 16; j++) {
+      if (16 * j >= head.outputs) continue;
+#pragma unroll
+      for (int n = 0; n < 4; n += 2) {
+        unsigned b[4];
+        Second::rightOfRows(b, w2, 8 * n, 16 * j);
+        multiplyAdd(vHidden + n, vRaw[j], b);
+      }
+    }
+    const float factors[2] = {power(exponents[0] + ofStep - top[0] + 6), power(exponents[1] + ofStep - top[1] + 6)};
+#pragma unroll
+    for (int n = 0; n < 4; n++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++)
+        vHidden[n][i] = bits[i / 2] >> (8 * n + 2 * t + i % 2) & 1 ? vHidden[n][i] * factors[i / 2] : 0;
+    }
+#pragma unroll
+    for (int k = 0; k < 2; k++) {
+      unsigned a[4];
+      leftOf(a, vHidden + 2 * k);
+#pragma unroll
+      for (int n = 0; n < W / 16; n++) {
+        unsigned b[4];
+        First::rightOfColumns(b, w1, 16 * n, 16 * k);
+        multiplyAdd(sums + 2 * n, a, b);
+      }
+    }
+  }
+
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    if (rows[i] >= end) continue;
+    const Scaling scaled(top[i] - 6);
+    float* const row = vX + static_cast<size_t>(rows[i]) * inputs;
+#pragma unroll
+    for (int n = 0; n < W / 8; n++) {
+      const int column = 8 * n + 2 * t;
+      if (column >= inputs) continue;
+      const bool both = column + 1 < inputs;
+      float v = scaled(sums[n][2 * i]), w = scaled(sums[n][2 * i + 1]);
+      if (adding) {
+        v += row[column];
+        if (both) w += row[column + 1];
+      }
+      storePair(row + column, v, w, both);
+    }
+  }
+}
+
+}  // namespace clipgstream
