@@ -68,7 +68,7 @@ __device__ __forceinline__ uint32_t projectOne(
 
 /// means, scales, colors // [G, 3]; quats // [G, 4]; opacities // [G]; count // [1] or null; records // [G, 12];
 /// radii, keys, indices, tiles // [G]; counters // zeros
-extern "C" __global__ void __launch_bounds__(BLOCK) project(
+extern "C" __global__ void __launch_bounds__(BLOCK, 6) project(
     const Parameters* __restrict__ camera, const float* __restrict__ means, const float* __restrict__ quats,
     const float* __restrict__ scales, const float* __restrict__ opacities, const float* __restrict__ colors,
     const uint32_t* __restrict__ count, uint32_t gaussians, float4* __restrict__ records, int* __restrict__ radii,

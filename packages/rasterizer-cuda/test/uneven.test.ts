@@ -129,6 +129,19 @@ describe.skipIf(missing)('uneven tiles', () => {
     await expectLikeReference({ scene: sceneOf(...crowd(view, 0, 0, 1500, 7), ...walls), view, background })
   })
 
+  it('a canvas draws what forward draws', async () => {
+    using _ = device.scope()
+    const rasterizer = await CudaRasterizer.create(device, rasterizerConfig())
+    const view = frontView(96, 80)
+    const inputs = upload(device, sceneOf(...crowd(view, 2, 1, 3000, 9), ...crowd(view, 4, 4, 40, 3)))
+    const expected = await rasterizer.forward(inputs, view, background).image.read()
+    using canvas = rasterizer.createCanvas(inputs, view, background)
+    for (let i = 0; i < 3; i++) {
+      canvas.draw(view)
+      expect(await canvas.image.read()).toEqual(expected)
+    }
+  })
+
   it('is captured in a graph, backward too', async () => {
     using _ = device.scope()
     const rasterizer = await CudaRasterizer.create(device, rasterizerConfig())
