@@ -49,7 +49,8 @@ export async function openSource(folder: string, options: ProcessOptions, report
     if (recording.kind === 'images') {
       return { name, present: recording.images.map((image) => image !== null), fps: capture.fps }
     }
-    const { frames, fps, variable } = recording.info
+    const { frames, fps, variable, turned } = recording.info
+    if (turned) report({ type: 'note', message: `${name}: its frames are turned as the file says: ${turned}` })
     if (variable && recording.info.damage === null)
       report({ type: 'warning', message: `${name}: the time between frames varies; frames are counted, not timed` })
     return { name, present: new Array<boolean>(frames).fill(true), fps }
