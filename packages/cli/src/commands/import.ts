@@ -27,7 +27,9 @@ export async function importCheckpoint(
   for (const clip of skipped) terminal.line(`warning: clip ${clip} has no FDHash_${clip}.pth and is left out`)
   for (const { clip, indexing, found, reason } of indexings) {
     if (found && found !== indexing)
-      terminal.line(`warning: the table of clip ${clip} was trained with indexing ${found}, not ${indexing} (${reason})`)
+      terminal.line(
+        `warning: the table of clip ${clip} was trained with indexing ${found}, not ${indexing} (${reason})`,
+      )
     else terminal.line(`clip ${clip}: indexing ${indexing} ${found ? `(${reason})` : `as told: ${reason}`}`)
   }
   terminal.line(`${manifest.clips.length} clips: ${run}`)
