@@ -41,12 +41,12 @@ interface Tally {
  * those of the training. Entries that are not finite are not looked at.
  */
 export function indexingOf(trained: TrainedTable): IndexingEvidence {
-  const [exact, wrapping] = (['exact', 'wrapping'] as const).map(
-    (indexing) => gridLayout(originalGrid(trained.log2TableSize, indexing)).levels,
-  )
-  const pairs = exact!.flatMap((level, l) =>
-    level.indexing === wrapping![l]!.indexing ? [] : [{ exact: level, wrapping: wrapping![l]! }],
-  )
+  const levelsOf = (indexing: Indexing) => gridLayout(originalGrid(trained.log2TableSize, indexing)).levels
+  const others = levelsOf('wrapping')
+  const pairs = levelsOf('exact').flatMap((exact, l) => {
+    const wrapping = others[l]
+    return wrapping && wrapping.indexing !== exact.indexing ? [{ exact, wrapping }] : []
+  })
   if (pairs.length === 0)
     return { indexing: 'exact', reason: `both indexings are the same for 2^${trained.log2TableSize} entries` }
   /** By which indexings touch an entry: 0 neither, 1 exact, 2 wrapping, 3 both. */
@@ -114,13 +114,14 @@ function touch(touched: Uint8Array, bit: number, level: GridLevel, { positions, 
   const mask = level.entries - 1
   const cell = (x: number, scale: number) => Math.floor(Math.fround(scale * x + 0.5))
   const moments = ft === 0 ? [0] : times.map((t) => cell(Math.fround(t), level.timeScale))
-  const [low, high] = [bounds.min, bounds.max].map((corner) => Float32Array.from(corner))
+  const low = Float32Array.from(bounds.min)
+  const high = Float32Array.from(bounds.max)
   const point = new Float32Array(3)
   for (const anchors of positions) {
     for (let n = 0; n < anchors.length; n += 3) {
       for (let a = 0; a < 3; a++) {
-        const extent = Math.fround(high![a]! - low![a]!)
-        point[a] = Math.fround(anchors[n + a]! - low![a]!) / extent
+        const extent = Math.fround(high[a]! - low[a]!)
+        point[a] = Math.fround(anchors[n + a]! - low[a]!) / extent
       }
       // As in the encoding: a row with a component outside touches nothing.
       if (!point.every((x) => x >= 0 && x <= 1)) continue
