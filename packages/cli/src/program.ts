@@ -191,7 +191,14 @@ export function createProgram(version: string): Command {
       .description('turn a checkpoint of the original into a clip stream')
       .option('--dataset <folder>', 'take cameras from this dataset, so that render knows views')
       .option('--clip-size <frames>', 'frames of a clip', parseCount, 10)
-      .option('--wrapping', 'the grid was trained by a tiny-cuda-nn before June 2025')
+      .addOption(
+        new Option(
+          '--indexing <which>',
+          'how the grids are hashed: wrapping (tiny-cuda-nn before June 2025), exact (later), auto (read off the tables)',
+        )
+          .choices(['auto', 'exact', 'wrapping'])
+          .default('auto'),
+      )
       .action(run(async () => (await import('./commands/import.js')).importCheckpoint)),
     'import output/history runs/imported --dataset DATASET',
   )

@@ -21,7 +21,7 @@ export function columnsOf(nets: readonly string[], masks: boolean): Column[] {
     { key: 'psnr', title: 'PSNR', unit: 'dB', better: 'higher' },
     {
       key: 'psnr_fitted',
-      title: 'PSNR behind the colour map that fits the view best over a clip',
+      title: 'PSNR behind the colour map that fits the view best over a clip, an upper bound',
       unit: 'dB',
       better: 'higher',
     },

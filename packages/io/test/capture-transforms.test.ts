@@ -163,6 +163,28 @@ describe('Blender', () => {
     expect(capture.problems.map(({ code }) => code)).toEqual(['left-out'])
   })
 
+  test('D-NeRF as shots: each image is a camera that stands still', async () => {
+    const lists = { 'transforms_train.json': list('train', 5, true), 'transforms_test.json': list('test', 3, true) }
+    const capture = await openCapture(folder(lists, paths), { shots: true })
+    expect(capture).toMatchObject({ moving: true, times: [0, 0.25, 0.5, 0.75, 1] })
+    expect(capture.cameras.map(({ name, test, source }) => [name, test, source])).toEqual(
+      [
+        ...[0, 1, 2].map((i) => ['test', 2 * i, i] as const),
+        ...[0, 1, 2, 3, 4].map((i) => ['train', i, i] as const),
+      ].map(([split, frame, i]) => [
+        `${split}_000${frame}`,
+        split === 'test',
+        { kind: 'images', images: [{ frame, path: `${split}/r_${i}.png`, mask: null, calibration: null }] },
+      ]),
+    )
+    const whole = await openCapture(folder(lists, paths))
+    const images = whole.cameras.flatMap(({ source }) => (source.kind === 'images' ? source.images : []))
+    expect(capture.cameras.map(({ calibration }) => calibration)).toEqual(images.map(({ calibration }) => calibration))
+    // A rule counts shots.
+    const every = await openCapture(folder(lists, paths), { shots: true, test: { every: 4 } })
+    expect(every.cameras.flatMap(({ name, test }) => (test ? [name] : []))).toEqual(['test_0000', 'train_0001'])
+  })
+
   test('without time: each image is a camera', async () => {
     const vfs = folder({ 'transforms_train.json': list('train', 4, false) }, paths)
     const capture = await openCapture(vfs)

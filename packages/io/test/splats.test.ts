@@ -227,6 +227,15 @@ describe('camera paths', () => {
     ],
     ['a matrix of zeros', { camera_path: [{ camera_to_world: Array(16).fill(0), fov: 50 }] }],
     ['no size', { render_width: null }],
+    [
+      'a time of one camera of two',
+      {
+        camera_path: [
+          { camera_to_world: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 5, 0, 0, 0, 1], fov: 50, render_time: 0 },
+          { camera_to_world: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4, 0, 0, 0, 1], fov: 50, render_time: null },
+        ],
+      },
+    ],
   ])('refuses %s', async (_, change) => {
     const { text: json } = writeCameraPath(views)
     const said = await failure(() => readCameraPath(text(JSON.stringify({ ...JSON.parse(json), ...change }))))

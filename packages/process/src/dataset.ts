@@ -11,6 +11,15 @@ import type { ProcessOptions } from './types.js'
 
 const names = ['cameras', 'images', 'points3D']
 
+export interface DatasetContent {
+  readonly views: readonly DatasetView[]
+  /** Path of an image by `NAME FRAME`. */
+  readonly images: ReadonlyMap<string, string>
+  readonly testCameras: ReadonlySet<string>
+  /** The views are shots of cameras that move. */
+  readonly moving: boolean
+}
+
 /**
  * Step 5: the COLMAP model of the undistorted cameras, binary and text, and meta.json; then everything is looked at with the
  * reader that training uses. Throws a {@link ProcessError} with what it finds wrong.
@@ -19,16 +28,14 @@ export async function finishDataset(
   workspace: Workspace,
   previous: readonly string[],
   plan: FramePlan,
-  views: readonly DatasetView[],
-  images: ReadonlyMap<string, string>,
-  testCameras: ReadonlySet<string>,
+  { views, images, testCameras, moving }: DatasetContent,
   options: ProcessOptions,
 ): Promise<DatasetReport> {
   const { clipSize = 10, lengths } = options
   const test = views.map(({ name }) => name).filter((name) => testCameras.has(name))
   await runStep(workspace, {
     name: 'dataset',
-    inputs: { previous, views, test, clipSize, fps: plan.fps, frames: plan.count },
+    inputs: { previous, views, test, clipSize, moving, fps: plan.fps, frames: plan.count },
     outputs: [...names.flatMap((name) => [`sparse/0/${name}.bin`, `sparse/0/${name}.txt`]), 'meta.json'],
     async clear() {
       for (const path of ['sparse', 'meta.json'])
@@ -65,6 +72,7 @@ export async function finishDataset(
         frames: plan.count,
         camera_names: views.map(({ name }) => name),
         test_cameras: test,
+        ...(moving && { moving_cameras: true }),
       }
       await write('meta.json', `${JSON.stringify(meta, null, 2)}\n`)
     },

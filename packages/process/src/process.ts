@@ -8,7 +8,7 @@ import { checkDisk, estimate } from './estimate.js'
 import { extractFrames } from './frames.js'
 import { undistortImages } from './images.js'
 import { type Pictures, picturesOf } from './pictures.js'
-import { checkFolders, fingerprint, openSource, soundOffsets } from './source.js'
+import { checkFolders, fingerprint, openSource, type Source, soundOffsets } from './source.js'
 import { openWorkspace, type Workspace } from './steps/step.js'
 import { findMisfits } from './timing/align.js'
 import { motionEnergies } from './timing/motion.js'
@@ -32,18 +32,20 @@ export interface ProcessHooks {
 export async function processRecordings(
   source: string,
   dataset: string,
-  options: ProcessOptions = {},
+  given: ProcessOptions = {},
   report: Report = () => {},
   hooks: ProcessHooks = {},
 ): Promise<DatasetReport> {
   checkFolders(source, dataset)
-  const opened = await openSource(source, options, report)
+  const opened = await openSource(source, given, report)
   const workspace = {
-    ...(await openWorkspace(dataset, report, options.force, options.signal)),
+    ...(await openWorkspace(dataset, report, given.force, given.signal)),
     ...(hooks.write && { write: hooks.write }),
   }
-  const offsets = { ...(options.alignAudio ? await soundOffsets(opened, report) : {}), ...options.offsets }
-  const plan = planFrames(opened.timelines, { ...options, offsets })
+  const offsets = { ...(given.alignAudio ? await soundOffsets(opened, report) : {}), ...given.offsets }
+  const { moving } = opened.capture
+  const plan = planFrames(opened.timelines, { ...given, offsets, ...(moving && { lengths: 'gaps' }) })
+  const options = moving ? ofShots(opened, plan, given, report) : given
   const names = opened.capture.cameras.map(({ name }) => name)
   report({ type: 'source', kind: opened.capture.kind, cameras: names, frames: plan.count })
 
@@ -83,10 +85,34 @@ export async function processRecordings(
     }
     const cloudsId = await makeClouds(context, [undistorted.id, solved.id], plan.count)
     const previous = [undistorted.id, solved.id, cloudsId]
-    return await finishDataset(workspace, previous, plan, undistorted.views, undistorted.images, testCameras, options)
+    const { views, images } = undistorted
+    return await finishDataset(workspace, previous, plan, { views, images, testCameras, moving }, options)
   } finally {
     closeDevice(device)
   }
+}
+
+/**
+ * Where cameras move, every image is a camera with one frame. One clip then holds all of them, since a few moments show too
+ * little of the scene; and points come from the source or from chance, since stereo needs several images of a moment.
+ */
+function ofShots({ capture }: Source, plan: FramePlan, options: ProcessOptions, report: Report): ProcessOptions {
+  const { clipSize = plan.count, clouds: wanted = 'auto' } = options
+  const rows = [...plan.frames.values()]
+  const few = Array.from({ length: plan.count }, (_, frame) => rows.filter((row) => row[frame] !== null).length < 3)
+  const found = capture.clouds.length > 0 ? 'given' : 'random'
+  const clouds = wanted === 'auto' && few.includes(true) ? found : wanted
+  report({
+    type: 'note',
+    message: `the cameras move: each of ${rows.length} images is a camera of its own, clips have ${clipSize} frames (--clip-size), points are ${clouds} (--clouds)`,
+  })
+  const times = [...new Set(rows.flatMap((row) => row.filter((own) => own !== null)))].sort((a, b) => a - b)
+  const steps = times.slice(1).map((own, i) => (capture.times?.[own] ?? 0) - (capture.times?.[times[i] ?? 0] ?? 0))
+  if (Math.max(...steps) > 1.5 * Math.min(...steps))
+    report({ type: 'warning', message: 'the time between frames varies; frames are counted, not timed' })
+  if (options.checkAlignment)
+    report({ type: 'note', message: 'cameras that move share no background: their alignment is not looked at' })
+  return { ...options, lengths: 'gaps', clipSize, clouds, checkAlignment: false }
 }
 
 function closeDevice(device: Device | null): void {

@@ -28,9 +28,9 @@ export async function openSource(folder: string, options: ProcessOptions, report
     // A calibration that is about to be computed is not missing.
     report({ type: severity === 'note' ? 'note' : 'warning', message })
   }
-  if (capture.moving)
+  if (capture.moving && options.calibrate)
     throw new ProcessError(
-      `${folder} is of cameras that move (${capture.kind}); a clip stream needs static cameras, one model for all frames`,
+      `${folder} is of cameras that move (${capture.kind}): --calibrate ${options.calibrate} places static cameras only; use the poses that it has`,
     )
   const recordings = new Map<string, Recording>()
   for (const camera of capture.cameras) {
@@ -49,7 +49,8 @@ export async function openSource(folder: string, options: ProcessOptions, report
     if (recording.kind === 'images') {
       return { name, present: recording.images.map((image) => image !== null), fps: capture.fps }
     }
-    const { frames, fps, variable } = recording.info
+    const { frames, fps, variable, turned } = recording.info
+    if (turned) report({ type: 'note', message: `${name}: its frames are turned as the file says: ${turned}` })
     if (variable && recording.info.damage === null)
       report({ type: 'warning', message: `${name}: the time between frames varies; frames are counted, not timed` })
     return { name, present: new Array<boolean>(frames).fill(true), fps }
@@ -64,6 +65,7 @@ function captureOptions({ kind, pixelCentres, masks, test, lengths }: ProcessOpt
     ...(masks !== undefined && { masks }),
     ...(test && { test }),
     allowGaps: lengths === 'gaps',
+    shots: true,
   }
 }
 

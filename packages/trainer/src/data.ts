@@ -17,6 +17,8 @@ export interface TrainingData {
   readonly clips: readonly Clip[]
   /** Says which data these are: a run goes on only with the data that it began with, to which frames may be added. */
   readonly fingerprint: string
+  /** Whether there is an image; of every camera at every frame when left out. */
+  has?(camera: number, frame: number): boolean
   /** The image as sRGB bytes // [height, width, 3] */
   image(camera: number, frame: number): Promise<Uint8Array>
   /** Says which images come next. */

@@ -31,6 +31,7 @@ export async function trainingData(
     frames: dataset.frames.length,
     clips: dataset.clips.map(({ index, start, end }) => ({ index, start, end })),
     fingerprint: await fingerprint(dataset, cameras),
+    has: (camera, frame) => dataset.imagePath(camera, frame) !== null,
     image: async (camera, frame) => (await images.get(camera, frame)).data,
     prefetch(views) {
       // A failure is reported when the image is asked for.

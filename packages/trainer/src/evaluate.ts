@@ -11,7 +11,7 @@ import type { Targets } from './targets.js'
 
 /**
  * Renders every test view of the clip. `psnrCompensated` is measured behind the affine colour map that fits a test camera
- * best over the clip: test cameras have none of their own, and exposures differ. Null without test cameras.
+ * best over the clip: test cameras have none of their own, and exposures differ. Null without images of test cameras.
  */
 export async function evaluateClip(
   operators: TrainingOperators,
@@ -27,10 +27,12 @@ export async function evaluateClip(
   let sample: EvaluationEvent['sample'] | null = null
   for (const [index, { name, test, view }] of data.cameras.entries()) {
     if (!test) continue
+    const frames = framesOf(data, index, clip)
+    if (frames.length === 0) continue
     const scores: { psnr: number; ssim: number }[] = []
     const fits: ColorFit[] = []
-    for (let frame = clip.start; frame < clip.end; frame++) {
-      if (frame + 1 < clip.end) targets.prefetch([{ camera: index, frame: frame + 1 }])
+    for (const [i, frame] of frames.entries()) {
+      targets.prefetch(frames.slice(i + 1, i + 2).map((next) => ({ camera: index, frame: next })))
       const photograph = await targets.load(index, frame)
       using _scope = operators.device.scope()
       const time = timeOf(frame, clip, config.clips, 'rendering')
@@ -66,6 +68,11 @@ export async function evaluateClip(
     seconds: (performance.now() - started) / 1000,
     sample,
   }
+}
+
+function framesOf({ has }: TrainingData, camera: number, { start, end }: Clip): number[] {
+  const frames = Array.from({ length: end - start }, (_, i) => start + i)
+  return has ? frames.filter((frame) => has(camera, frame)) : frames
 }
 
 export function mean(values: readonly number[]): number {

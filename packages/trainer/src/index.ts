@@ -30,7 +30,6 @@ export type {
 } from './events.js'
 export { allVisible, type DecodedFrame, decodeFrame, renderView } from './forward.js'
 export { createStepGraphs } from './graphs.js'
-export { type ImportOptions, importOriginal } from './import-original.js'
 export type { ClipKind, Inheritance } from './initial.js'
 export { initialState, kindOf } from './initial.js'
 export { type Example, type Shot, type ShotInputs, type StepInputs, uploadExample } from './inputs.js'
@@ -48,6 +47,7 @@ export {
   type TrainingOperators,
 } from './operators.js'
 export { type ClipGradients, ClipOptimizer, type ParameterGroup } from './optimizer.js'
+export { type ImportedIndexing, type ImportedStream, type ImportOptions, importOriginal } from './original/import.js'
 export {
   ClipPlayer,
   disposeGaussians,

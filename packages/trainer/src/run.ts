@@ -20,22 +20,18 @@ const ownSettings = [
 export async function beginRun(run: RunFolder, config: Config, data: TrainingData, extent: number): Promise<RunHeader> {
   const known = await readManifest(run)
   if (!known) {
-    const cameras = data.cameras.map(({ name, test, view }) => ({
-      name,
-      test,
-      view: { ...view, worldToCamera: [...view.worldToCamera] },
-    }))
     const header: RunHeader = {
       format: 'clipstream',
       version: formatVersion,
       config,
-      data: { fingerprint: data.fingerprint, frames: data.frames, extent, cameras },
+      data: { fingerprint: data.fingerprint, frames: data.frames, extent, cameras: storedCameras(data) },
     }
     await refreshManifest(run, header)
     return header
   }
   const { clips: _, ...stored } = known
-  const header = { ...stored, data: { ...stored.data, frames: Math.max(stored.data.frames, data.frames) } }
+  const frames = Math.max(stored.data.frames, data.frames)
+  const header = { ...stored, data: { ...stored.data, frames, cameras: joinedCameras(stored.data.cameras, data) } }
   if (header.data.fingerprint !== data.fingerprint) {
     throw new RunMismatchError(
       'data',
@@ -51,6 +47,32 @@ export async function beginRun(run: RunFolder, config: Config, data: TrainingDat
   }
   requireSame(header.config, config, ownSettings)
   return header
+}
+
+type StoredCamera = RunHeader['data']['cameras'][number]
+
+function storedCameras(data: TrainingData): StoredCamera[] {
+  return data.cameras.map(({ name, test, view }, index) => {
+    const { own, all } = framesOf(data, index)
+    const camera = { name, test, view: { ...view, worldToCamera: [...view.worldToCamera] } }
+    return own.length < all.length ? { ...camera, frames: own } : camera
+  })
+}
+
+/** Frames with images, of all parts of a sequence that the run was given so far. */
+function joinedCameras(stored: readonly StoredCamera[], data: TrainingData): StoredCamera[] {
+  return stored.map((camera) => {
+    const index = data.cameras.findIndex(({ name }) => name === camera.name)
+    if (!camera.frames || index < 0) return camera
+    const frames = new Set([...camera.frames, ...framesOf(data, index).own])
+    return { ...camera, frames: [...frames].sort((a, b) => a - b) }
+  })
+}
+
+/** Frames of the clips, and those of them that a camera has images of. */
+function framesOf({ clips, has }: TrainingData, camera: number): { own: number[]; all: number[] } {
+  const all = clips.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i))
+  return { own: has ? all.filter((frame) => has(camera, frame)) : all, all }
 }
 
 /**

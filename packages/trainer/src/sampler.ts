@@ -1,18 +1,22 @@
 import { createRandom } from '@clipgstream/tensor'
 
-/** What a step is shown: a frame of the sequence, and different training cameras by their indices among these. */
+/**
+ * What a step is shown: a frame of the sequence, and training cameras by their indices among these. They are different
+ * unless the frame has images of fewer cameras than a step shows.
+ */
 export interface TrainingSample {
   frame: number
   cameras: readonly number[]
 }
 
 /**
- * The sample of every step: all cameras times all frames of a clip, shuffled anew each epoch, without replacement. With
+ * The sample of every step: all images of all cameras and frames of a clip, shuffled anew each epoch, without replacement. With
  * several views a step, each epoch shuffles the cameras of each frame and cuts them into samples; the last of a frame is
  * filled up from its first cameras. A pure function of seed, clip and step, so that a run that resumes at a step sees the
  * same views.
  */
 export interface Sampler {
+  /** 0 where there are no images. */
   readonly epochLength: number
   at(step: number): TrainingSample
 }
@@ -22,31 +26,38 @@ export interface SamplerOptions {
   clip: number
   cameras: number
   frames: { start: number; end: number }
-  /** Views a step; as many as there are cameras at most. */
+  /** Views a step; at most as many as the cameras with an image of the frame that has most. */
   viewsPerStep: number
+  /** Whether a camera has an image at a frame; every one at all when left out. */
+  has?: (camera: number, frame: number) => boolean
   /** Show the last sample of each epoch twice. */
   repeatLast: boolean
 }
 
 export function createSampler(options: SamplerOptions): Sampler {
-  const { seed, clip, cameras, frames, repeatLast } = options
-  const viewsPerStep = Math.max(1, Math.min(options.viewsPerStep, cameras))
-  const samples = (frames.end - frames.start) * Math.ceil(cameras / viewsPerStep)
-  const epochLength = samples + (repeatLast ? 1 : 0)
+  const { seed, clip, cameras, frames, has = () => true, repeatLast } = options
   const all = Array.from({ length: cameras }, (_, camera) => camera)
+  const seen = Array.from({ length: frames.end - frames.start }, (_, i) => ({
+    frame: frames.start + i,
+    own: all.filter((camera) => has(camera, frames.start + i)),
+  }))
+  const most = Math.max(...seen.map(({ own }) => own.length))
+  const viewsPerStep = Math.max(1, Math.min(options.viewsPerStep, most))
+  const samples = seen.reduce((sum, { own }) => sum + Math.ceil(own.length / viewsPerStep), 0)
+  const epochLength = samples + (repeatLast && samples > 0 ? 1 : 0)
 
   const shuffled = (epoch: number): TrainingSample[] => {
     const random = createRandom(seedFor('views', seed, clip, epoch))
     const list: TrainingSample[] = []
     if (viewsPerStep === 1) {
       for (const camera of all)
-        for (let frame = frames.start; frame < frames.end; frame++) list.push({ frame, cameras: [camera] })
+        for (const { frame, own } of seen) if (own.includes(camera)) list.push({ frame, cameras: [camera] })
     } else {
-      for (let frame = frames.start; frame < frames.end; frame++) {
-        const order = random.shuffle([...all])
-        for (let i = 0; i < cameras; i += viewsPerStep) {
-          const few = order.slice(i, i + viewsPerStep)
-          list.push({ frame, cameras: [...few, ...order.slice(0, viewsPerStep - few.length)] })
+      for (const { frame, own } of seen) {
+        const order = random.shuffle([...own])
+        for (let i = 0; i < order.length; i += viewsPerStep) {
+          const some = Array.from({ length: viewsPerStep }, (_, k) => order[(i + k) % order.length]!)
+          list.push({ frame, cameras: some })
         }
       }
     }

@@ -1,7 +1,7 @@
 import { type Clip, stepsOf, timeOf } from './clips.js'
 import type { Config } from './config.js'
 import type { TrainingData } from './data.js'
-import { NonFiniteError } from './errors.js'
+import { NonFiniteError, TrainingDataError } from './errors.js'
 import { evaluateClip } from './evaluate.js'
 import type { CheckpointEvent, StepEvent, TrainEvent } from './events.js'
 import { type Inheritance, initialState, kindOf } from './initial.js'
@@ -81,8 +81,15 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
     cameras: trainCameras.length,
     frames: clip,
     viewsPerStep: config.sampling.viewsPerStep,
+    has: (camera, frame) => data.has?.(trainCameras[camera]!, frame) ?? true,
     repeatLast: config.sampling.repeatLastView,
   })
+  if (sampler.epochLength === 0) {
+    throw new TrainingDataError(
+      `clip ${clip.index}, frames ${clip.start} to ${clip.end - 1}, has no image of a training camera`,
+      'Add images, or choose longer clips or other test cameras',
+    )
+  }
   let requested = first
   const requestAhead = (i: number) => {
     const end = Math.min(steps, i + Math.ceil(targets.ahead / config.sampling.viewsPerStep))

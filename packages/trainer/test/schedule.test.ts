@@ -84,4 +84,39 @@ describe('sampler', () => {
     expect(seedFor('field', 0)).not.toBe(seedFor('field', 1))
     expect(seedFor('field', 0)).toBe(seedFor('field', 0))
   })
+
+  describe('where cameras have images of some frames only', () => {
+    /** Frame 10 has camera 0, frame 11 none, frame 12 all, frame 13 cameras 1 and 2. */
+    const own: Record<number, number[]> = { 10: [0], 11: [], 12: [0, 1, 2], 13: [1, 2] }
+    const has = (camera: number, frame: number) => own[frame]?.includes(camera) ?? false
+    const there = ['0:10', '0:12', '1:12', '1:13', '2:12', '2:13']
+
+    it('shows every image once an epoch and nothing else', () => {
+      const sampler = createSampler({ ...options, has })
+      expect(sampler.epochLength).toBe(6)
+      for (const e of [0, 4])
+        expect(Array.from({ length: 6 }, (_, i) => key(sampler.at(6 * e + i))).sort()).toEqual(there)
+      expect(createSampler({ ...options, has, repeatLast: true }).epochLength).toBe(7)
+    })
+
+    it('fills a step up from the cameras of its frame', () => {
+      const sampler = createSampler({ ...options, has, viewsPerStep: 2 })
+      const epoch = Array.from({ length: sampler.epochLength }, (_, i) => sampler.at(i))
+      expect(epoch).toHaveLength(4)
+      expect(epoch.every(({ cameras, frame }) => cameras.length === 2 && cameras.every((c) => has(c, frame)))).toBe(
+        true,
+      )
+      expect(epoch.filter(({ frame }) => frame === 10)).toEqual([{ frame: 10, cameras: [0, 0] }])
+      expect(new Set(epoch.flatMap(({ cameras, frame }) => cameras.map((c) => `${c}:${frame}`)))).toEqual(
+        new Set(there),
+      )
+      expect(createSampler({ ...options, has: (_, f) => f === 10, viewsPerStep: 9 }).at(0).cameras).toHaveLength(3)
+    })
+
+    it('has no samples where there is no image, and all where all are there', () => {
+      expect(createSampler({ ...options, has: () => false, repeatLast: true }).epochLength).toBe(0)
+      const [all, plain] = [createSampler({ ...options, has: () => true }), createSampler(options)]
+      for (let i = 0; i < 24; i++) expect(all.at(i)).toEqual(plain.at(i))
+    })
+  })
 })

@@ -111,6 +111,41 @@ describe('train', () => {
     expect(of(all.events, 'done')).toHaveLength(1)
   })
 
+  it('learns from the images that there are where cameras have some only, and measures those', async () => {
+    const has = (camera: number, frame: number) => (camera + frame) % 2 === 0
+    const data = { ...tinyData(), has }
+    const run = createMemoryRun()
+    const config = tinyConfig()
+    const events = await collect({ data, run, config, clips: [0] })
+    expect(new Set(data.reads)).toEqual(new Set(['0:0', '0:2', '1:1', '2:0', '2:2', '3:1']))
+    const losses = of(events, 'step').map(({ loss }) => loss)
+    expect(losses[3]).toBeLessThan(losses[0]!)
+    expect(of(events, 'evaluation')[0]).toMatchObject({ cameras: [{ camera: 'cam0' }] })
+    const framesOf = async () => (await readManifest(run))?.data.cameras.map(({ frames }) => frames)
+    expect(await framesOf()).toEqual([
+      [0, 2, 4],
+      [1, 3],
+      [0, 2, 4],
+      [1, 3],
+    ])
+    // A run that is given more of the sequence later knows these frames, too.
+    const longer = { ...data, frames: 7, clips: [...data.clips.slice(0, 1), { index: 1, start: 3, end: 6 }] }
+    await collect({ data: longer, run, config, clips: [1], resume: true })
+    expect(await framesOf()).toEqual([
+      [0, 2, 4],
+      [1, 3, 5],
+      [0, 2, 4],
+      [1, 3, 5],
+    ])
+    const onlyTest = { ...data, has: (camera: number) => camera === 0 }
+    await expect(
+      collect({ data: onlyTest, run: createMemoryRun(), config }),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[TrainingDataError: clip 0, frames 0 to 2, has no image of a training camera. Add images, or choose longer clips or other test cameras]`,
+    )
+    expect(device.bytesInUse).toBe(0)
+  })
+
   it('keeps photographs on the device as far as they are given room, which changes nothing', async () => {
     const clips = (manifest: Awaited<ReturnType<typeof readManifest>>) => manifest?.clips
     const readsOf = async (imageBytes: number | null) => {

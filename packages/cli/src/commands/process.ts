@@ -30,6 +30,13 @@ async function readOffsets(text: string | undefined): Promise<Record<string, num
   return parseOffsets(info?.isFile() ? await readFile(text, 'utf8') : text)
 }
 
+const mostNames = 40
+
+function listed(names: readonly string[]): string {
+  const more = names.length - mostNames
+  return names.slice(0, mostNames).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
 /** A line for what began and ended, a bar for the step that is under way, with what COLMAP prints beside it. */
 function createDisplay(terminal: Terminal): { show(event: ProcessEvent): void; close(): void } {
   let bar: { step: StepName; total: number; done: number; progress: Progress } | null = null
@@ -44,7 +51,7 @@ function createDisplay(terminal: Terminal): { show(event: ProcessEvent): void; c
       switch (event.type) {
         case 'source':
           terminal.line(
-            `${event.kind}: ${event.cameras.length} cameras, ${event.frames} frames (${event.cameras.join(', ')})`,
+            `${event.kind}: ${event.cameras.length} cameras, ${event.frames} frames (${listed(event.cameras)})`,
           )
           break
         case 'estimate':

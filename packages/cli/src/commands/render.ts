@@ -44,7 +44,7 @@ export async function render(terminal: Terminal, run: string, flags: RenderFlags
     ? await fileShots(flags.cameraPath, frames)
     : flags.path
       ? pathShots(player, flags.path, frames, flags.steps)
-      : viewShots(player, flags.views, frames)
+      : viewShots(player, flags.views, frames, flags.frames !== undefined)
   if (flags.fpsTest) {
     const { size, draws } = flags
     await fpsTest(terminal, player, shots, { ...(size && { sizes: size }), ...(draws && { draws }) })
@@ -79,7 +79,8 @@ export function chooseFrames(player: ClipPlayer, wanted: readonly number[] | und
   return wanted ? [...wanted] : frames
 }
 
-function viewShots(player: ClipPlayer, views: string, frames: readonly number[]): Shot[] {
+/** Cameras with images of some frames only are drawn at these, unless frames were asked for. */
+function viewShots(player: ClipPlayer, views: string, frames: readonly number[], asked: boolean): Shot[] {
   const { cameras } = player.manifest.data
   const names = views.split(',')
   const chosen =
@@ -93,8 +94,10 @@ function viewShots(player: ClipPlayer, views: string, frames: readonly number[])
           )
         })
   if (chosen.length === 0) throw new CommandError(`the run has no ${views} cameras; name some with --views`)
-  return chosen.flatMap(({ name, view }) =>
-    frames.map((frame) => ({ folder: name, file: `${String(frame).padStart(5, '0')}.png`, view, frame })),
+  return chosen.flatMap(({ name, view, frames: own }) =>
+    frames
+      .filter((frame) => asked || (own?.includes(frame) ?? true))
+      .map((frame) => ({ folder: name, file: `${String(frame).padStart(5, '0')}.png`, view, frame })),
   )
 }
 

@@ -38,7 +38,6 @@ export function readCameraPath(bytes: Uint8Array, file = 'camera_path.json'): Ca
   const height = top.get('render_height').whole(1)
   const frames = top.get('camera_path').list()
   if (frames.length === 0) top.get('camera_path').fail('at least one camera')
-  const times: (number | null)[] = []
   const views = frames.map((frame): View => {
     const matrix = frame.get('camera_to_world')
     const worldToCamera = matrix.checked('a rigid camera-to-world matrix', () =>
@@ -48,17 +47,27 @@ export function readCameraPath(bytes: Uint8Array, file = 'camera_path.json'): Ca
     const degrees = fov.positive()
     if (!(degrees < 180)) fov.fail('an angle below 180 degrees')
     const focal = height / (2 * Math.tan((degrees * Math.PI) / 360))
-    times.push(frame.get('render_time').numberOrNull())
     return { width, height, fx: focal, fy: focal, cx: width / 2, cy: height / 2, worldToCamera }
   })
-  const timed = times.flatMap((time) => (time === null ? [] : [time]))
   const fps = top.get('fps')
   return {
     views,
     fps: fps.missing ? null : fps.positive(),
-    times: timed.length === views.length ? timed : null,
+    times: timesOf(frames),
     closed: top.get('is_cycle').value === true,
   }
+}
+
+/** Times of all cameras or of none: where some have one, nothing says when the others are. */
+function timesOf(frames: readonly Field[]): number[] | null {
+  const fields = frames.map((frame) => frame.get('render_time'))
+  const timed = fields.find((field) => !field.missing)
+  if (!timed) return null
+  return fields.map((field) =>
+    field.missing
+      ? field.fail(`a number, since ${timed.where} is there: all cameras have one, or none`)
+      : field.number(),
+  )
 }
 
 export interface CameraPathOptions {

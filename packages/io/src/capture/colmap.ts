@@ -59,7 +59,8 @@ export async function readClipStreamFolder(reading: Reading): Promise<Capture> {
       read: async () => readPointCloud(await reading.vfs.read(path), path),
     })
   }
-  return finishCapture(reading, { kind: 'clip-stream', cameras, clouds, fps: meta.fps, ...(test && { test }) })
+  const { fps, moving } = meta
+  return finishCapture(reading, { kind: 'clip-stream', cameras, clouds, fps, moving, ...(test && { test }) })
 }
 
 function splitOf(meta: Awaited<ReturnType<typeof readMeta>>): TestRule | null {

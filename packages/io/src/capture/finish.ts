@@ -115,7 +115,8 @@ interface Draft {
 /** Completes what a reader found: order, split, masks. Throws a {@link DatasetError} when it cannot be used. */
 export function finishCapture(reading: Reading, draft: Draft): Capture {
   const { vfs, options, findings } = reading
-  const cameras = [...draft.cameras].sort((a, b) => compareNatural(a.name, b.name))
+  const drafted = options.shots ? draft.cameras.flatMap(shotsOf) : draft.cameras
+  const cameras = [...drafted].sort((a, b) => compareNatural(a.name, b.name))
   if (cameras.length === 0 && findings.problems.length === 0) findings.error('no-cameras', 'there are no cameras')
   cameras.forEach((camera, i) => {
     if (i > 0 && camera.name === cameras[i - 1]?.name)
@@ -152,6 +153,19 @@ export function finishCapture(reading: Reading, draft: Draft): Capture {
   }
   throwErrors(vfs, findings.problems, options.allowGaps ?? false)
   return capture
+}
+
+/** The images of a camera that moves as cameras that do not; `train` becomes `train_0000`, `train_0001`, ... */
+function shotsOf(camera: Draft['cameras'][number]): Draft['cameras'] {
+  const { name, calibration, source, test } = camera
+  if (calibration !== null || source.kind !== 'images' || !source.images.some((image) => image.calibration))
+    return [camera]
+  return source.images.map((image) => ({
+    name: source.images.length === 1 ? name : `${name}_${String(image.frame).padStart(4, '0')}`,
+    calibration: image.calibration,
+    source: { kind: 'images', images: [{ ...image, calibration: null }] },
+    ...(test !== undefined && { test }),
+  }))
 }
 
 function throwErrors(vfs: Vfs, problems: readonly Problem[], allowGaps: boolean): void {

@@ -101,7 +101,7 @@ export interface Capture {
   readonly times: readonly number[] | null
   /** Frames a second, where the files say so. */
   readonly fps: number | null
-  /** Whether cameras move: each image then has its own calibration. */
+  /** Whether cameras move: each image then has its own calibration, or is a camera of its own (`shots`). */
   readonly moving: boolean
   /** Images have an alpha channel and are to be laid over this colour, each channel in [0, 1]. */
   readonly background: readonly [number, number, number] | null
@@ -133,6 +133,8 @@ export interface CaptureOptions {
   readonly background?: readonly [number, number, number]
   /** Name of the folder of masks beside that of the images. Default: whichever of `masks`, `mask`, `seg` is there. */
   readonly masks?: string
+  /** Every image of a camera that moves as a camera of its own, which has one image. Default false. */
+  readonly shots?: boolean
   /** Leave out images and videos that the files name and that are not there, instead of an error. Default false. */
   readonly allowGaps?: boolean
 }

@@ -33,13 +33,14 @@ export interface FoundImages {
 
 /**
  * Finds each camera's image and mask by name without extension, in frames [first, end); other frames are not looked at
- * and have null paths.
+ * and have null paths. Every camera has an image in every frame, or, where cameras move, in one frame or more.
  */
 export async function findImages(
   vfs: Vfs,
   frames: readonly DatasetFrame[],
   [first, end]: readonly [first: number, end: number],
   cameras: readonly string[],
+  moving: boolean,
   problems: Problem[],
 ): Promise<FoundImages> {
   const nothing = cameras.map(() => null)
@@ -62,7 +63,10 @@ export async function findImages(
     images.push(found.paths)
     masks.push((await matchFolder(vfs, joinPath(folder, 'masks'), indices, problems)).paths)
   }
+  const seen = (name: string) => images.some((row) => row[indices.get(name) ?? -1])
   for (const [name, where] of missing.entries(end - first)) {
+    // Of some frames alone, shots of the others are not to be expected.
+    if (moving && (seen(name) || end - first < frames.length)) continue
     const message = `camera ${name} lacks an image in ${where}; add it, or take the camera out of the model`
     problems.push({ severity: 'error', code: 'missing-image', message, gap: true })
   }
@@ -70,7 +74,7 @@ export async function findImages(
     const message = `image ${name} in ${where} belongs to no camera of the model; it is not used`
     problems.push({ severity: 'warning', code: 'extra-image', message })
   }
-  const flat = masks.slice(first, end).flat()
+  const flat = masks.slice(first, end).flatMap((row, i) => row.filter((_, camera) => images[first + i]?.[camera]))
   const without = flat.filter((path) => path === null).length
   const hasMasks = without < flat.length
   if (hasMasks && without > 0) {

@@ -26,6 +26,8 @@ export interface DatasetReport {
   readonly firstFrame: string | null
   readonly lastFrame: string | null
   readonly fps: number | null
+  /** Each camera is a shot of one that moves. */
+  readonly moving: boolean
   readonly clipSize: number
   readonly clips: readonly InspectedClip[]
   readonly images: { readonly found: number; readonly expected: number }
@@ -56,8 +58,14 @@ export async function inspectDataset(vfs: Vfs, options: DatasetOptions = {}): Pr
     entry.cameras++
     resolutions.set(source, entry)
   }
-  const frameBytes = cameras.reduce((sum, { view }) => sum + view.width * view.height * 3, 0)
+  const clipBytes = clips.map(({ start, end }) => {
+    const rows = found.images.slice(start, end)
+    return cameras.reduce((sum, { index, view: { width, height } }) => {
+      return sum + rows.filter((row) => row[index] !== null).length * width * height * 3
+    }, 0)
+  })
   const paths = clips.flatMap(({ start, end }) => found.images.slice(start, end).flat())
+  const there = paths.filter((path) => path !== null).length
   return {
     name: dataset.name,
     usable: !problems.some(({ severity, gap }) => severity === 'error' && !(gap && options.allowGaps)),
@@ -69,13 +77,14 @@ export async function inspectDataset(vfs: Vfs, options: DatasetOptions = {}): Pr
     firstFrame: frames[0]?.folder ?? null,
     lastFrame: frames.at(-1)?.folder ?? null,
     fps: dataset.fps,
+    moving: dataset.moving,
     clipSize: dataset.clipSize,
     clips,
-    images: { found: paths.filter((path) => path !== null).length, expected: paths.length },
+    images: { found: there, expected: dataset.moving ? there : paths.length },
     masks: found.masks.flat().filter((path) => path !== null).length,
     memory: {
-      images: clips.reduce((sum, { start, end }) => sum + (end - start) * frameBytes, 0),
-      clipImages: Math.max(0, ...clips.map(({ start, end }) => (end - start) * frameBytes)),
+      images: clipBytes.reduce((sum, bytes) => sum + bytes, 0),
+      clipImages: Math.max(0, ...clipBytes),
       points: clips.reduce((sum, { points }) => sum + (points ?? 0) * 12, 0),
     },
     problems,
@@ -92,7 +101,7 @@ export function formatInspection(report: DatasetReport): string {
   const models = [...new Set(cameras.map(({ model }) => model))].join(', ')
   const lines = [
     row('dataset', report.name),
-    row('cameras', `${cameras.length} ${models}`.trim()),
+    row('cameras', `${cameras.length} ${models}${report.moving ? ', shots of cameras that move' : ''}`.trim()),
     row('split', `${cameras.length - test.length} train, ${test.length} test${listed(test.map(({ name }) => name))}`),
     ...report.resolutions.map(({ source, used, cameras: count }) => {
       return row('resolution', `${source}${used === source ? '' : `, used at ${used}`} (${count} cameras)`)

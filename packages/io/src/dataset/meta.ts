@@ -10,9 +10,11 @@ export interface Meta {
   /** Names, in the order that `testCameras` counts in. */
   readonly cameras: readonly string[] | null
   readonly testCameras: readonly (string | number)[] | null
+  /** Cameras move: each image of the model is one shot, which some frames have and others do not. */
+  readonly moving: boolean
 }
 
-const none: Meta = { fps: null, clipSize: null, cameras: null, testCameras: null }
+const none: Meta = { fps: null, clipSize: null, cameras: null, testCameras: null, moving: false }
 
 export async function readMeta(vfs: Vfs, problems: Problem[]): Promise<Meta> {
   if (!(await vfs.exists('meta.json'))) return none
@@ -46,11 +48,17 @@ export async function readMeta(vfs: Vfs, problems: Problem[]): Promise<Meta> {
     )
     return null
   }
+  const flag = (name: string, found: unknown): boolean => {
+    if (found !== undefined && typeof found !== 'boolean')
+      bad(`${name} must be true or false, got ${shown(JSON.stringify(found))}`)
+    return found === true
+  }
   return {
     fps: number('fps', get('fps'), false),
     clipSize: number('clip_size', get('clip_size', 'clipSize'), true),
     cameras: list('cameras', get('camera_names', 'cameras'), isName),
     testCameras: list('test_cameras', get('test_cameras', 'testCameras'), isNameOrIndex),
+    moving: flag('moving_cameras', get('moving_cameras', 'movingCameras')),
   }
 }
 

@@ -28,8 +28,9 @@ export class DatasetError extends IoError {
  *     frame000000/images/CAMERA.{jpg,png,webp}  one image per camera, named like the model's images
  *     frame000000/masks/CAMERA.png              optional: what moves is not black
  *     plys/CLIP.ply                             points of clip 0, and new points of every other clip
- *     meta.json                                 optional: fps, clip_size, test_cameras
+ *     meta.json                                 optional: fps, clip_size, test_cameras, moving_cameras
  *
+ * Where cameras move (`moving_cameras`), each image of the model is one shot and has an image in its own frame.
  * Reads names and headers only. Throws a {@link DatasetError} when there is a problem of severity `error`.
  */
 export async function openDataset(vfs: Vfs, options: DatasetOptions = {}): Promise<Dataset> {
@@ -65,7 +66,7 @@ export async function surveyDataset(
   const clipSize = options.clipSize ?? meta.clipSize ?? 10
   const clips = await findClips(vfs, frames.length, clipSize, options, problems)
   const range = options.frames ?? [0, frames.length]
-  const found = await findImages(vfs, frames, range, names, problems)
+  const found = await findImages(vfs, frames, range, names, meta.moving, problems)
   const dataset = {
     name: vfs.label,
     vfs,
@@ -77,6 +78,7 @@ export async function surveyDataset(
     trainCameras: cameras.filter((camera) => !camera.test).map(({ index }) => index),
     testCameras: cameras.filter((camera) => camera.test).map(({ index }) => index),
     fps: meta.fps,
+    moving: meta.moving,
     problems,
     imagePath: (camera: number, frame: number) => found.images[frame]?.[camera] ?? null,
     maskPath: (camera: number, frame: number) => found.masks[frame]?.[camera] ?? null,

@@ -110,6 +110,8 @@ export interface Dataset {
   readonly testCameras: readonly number[]
   /** Frames a second, where `meta.json` says so. */
   readonly fps: number | null
+  /** Cameras move: each of `cameras` is one shot, with an image in some frames only. */
+  readonly moving: boolean
   readonly problems: readonly Problem[]
   /** Path of an image, null where there is none. Indices as in `cameras` and `frames`. */
   imagePath(camera: number, frame: number): string | null

@@ -1,11 +1,15 @@
 import { stat } from 'node:fs/promises'
 import { messageOf, VideoError } from '../errors.js'
 import { loadCodec } from './codec.js'
+import { turnOf } from './turn.js'
 
 export interface VideoInfo {
   readonly path: string
+  /** As it is shown. */
   readonly width: number
   readonly height: number
+  /** How the stored pixels are turned to be shown, in words; null where they are not. */
+  readonly turned: string | null
   /** Frames that can be decoded before the first damage. */
   readonly frames: number
   /** Frames that the container says there are; null where it does not. */
@@ -21,7 +25,8 @@ export interface VideoInfo {
 
 /** Reads a video from end to end without decoding it. Throws a {@link VideoError} when there is nothing to be had from it. */
 export async function probeVideo(path: string): Promise<VideoInfo> {
-  const { api, constants } = await loadCodec()
+  const codec = await loadCodec()
+  const { api, constants } = codec
   const { size } = await stat(path)
   if (size === 0) throw new VideoError(path, 'the file is empty')
   const demuxer = await api.Demuxer.open(path).catch((cause: unknown) => {
@@ -34,6 +39,8 @@ export async function probeVideo(path: string): Promise<VideoInfo> {
   try {
     const stream = demuxer.video()
     if (!stream) throw new VideoError(path, 'has no video stream')
+    const { width, height } = stream.codecpar
+    const turn = turnOf(path, stream.codecpar, codec)
     const { num, den } = stream.timeBase
     const times: number[] = []
     let damaged = -1
@@ -59,7 +66,7 @@ export async function probeVideo(path: string): Promise<VideoInfo> {
           : null
     times.sort((a, b) => a - b)
     return {
-      ...{ path, width: stream.codecpar.width, height: stream.codecpar.height },
+      ...{ path, ...(turn?.across ? { width: height, height: width } : { width, height }), turned: turn?.said ?? null },
       ...{ frames, declared, damage, ...rateOf(times, nominal) },
       audio: demuxer.audio() !== undefined,
     }

@@ -56,7 +56,15 @@ export const clipStreamSchema = z.strictObject({
     frames: z.int().positive(),
     /** 1.1 times the largest distance of a training camera from their mean. */
     extent: z.number(),
-    cameras: z.array(z.strictObject({ name: z.string(), test: z.boolean(), view: viewSchema })),
+    cameras: z.array(
+      z.strictObject({
+        name: z.string(),
+        test: z.boolean(),
+        view: viewSchema,
+        /** Frames that it has images of; left out where it has all. */
+        frames: z.array(z.int().nonnegative()).optional(),
+      }),
+    ),
   }),
   /** Sorted by index. */
   clips: z.array(clipSchema),

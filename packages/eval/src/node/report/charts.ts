@@ -39,7 +39,7 @@ export function chartSvg(
     color: { legend: true, type: 'categorical', domain: [...new Set(rows.map(({ view }) => view))] },
     marks: [
       Plot.ruleX(borders, { strokeDasharray: '4 3', strokeOpacity: 0.4 }),
-      Plot.lineY(points, { x: 'frame', y: 'value', stroke: 'view', strokeWidth: 1.2, strokeOpacity: 0.8 }),
+      Plot.lineY(points, { x: 'frame', y: 'value', z: 'view', stroke: 'view', strokeWidth: 1.2, strokeOpacity: 0.8 }),
       ...(many ? [] : [Plot.dot(points, { x: 'frame', y: 'value', stroke: 'view', r: 1.6 })]),
       Plot.dot(
         points.filter(({ border }) => border),
