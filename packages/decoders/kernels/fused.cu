@@ -17,70 +17,46 @@
 //   secondWeights   208k   the same                                                                     0.07, 0.22 ms
 // Memory alone would take 0.03 ms a kernel. Shared memory is the next limit: a right factor is 256 bytes a product of 1024
 // multiply-adds, read at 128 bytes a clock, which doubles the times with one product and hides behind three.
-#include "half-rows.cuh"
-#include "half-weights.cuh"
+#include "fused-decode.cuh"
+#include "fused-input.cuh"
+#include "fused-narrow.cuh"
+#include "fused-weights.cuh"
 
 using namespace clipgstream;
 
 #define HEADS const __grid_constant__ Heads heads
 #define KERNEL(blocks) extern "C" __global__ void __launch_bounds__(256, blocks)
 
-#define FORWARD(products, W)                                                                                           \
-  KERNEL(4) narrowWeights_##products##_##W(HEADS, int inputs, int words, uint32_t* halves) {                           \
-    const HalfPairs<W> pairs(halves, words);                                                                           \
-    narrowWeights<W>(                                                                                                  \
-        heads, blockIdx.x, inputs, pairs, products == 1 ? nullptr : pairs.restOfW1,                                    \
-        products == 1 ? nullptr : pairs.restOfW2);                                                                     \
+#define KERNELS(suffix, products, W, blocks)                                                                           \
+  KERNEL(4) narrowWeights_##suffix(HEADS, int inputs, int words, uint32_t* to) {                                       \
+    narrowWeights<products, W>(heads, inputs, Weights<products, W>(to, words));                                        \
   }                                                                                                                    \
-  KERNEL(2) decode_##products##_##W(                                                                                   \
+  KERNEL(2) decode_##suffix(                                                                                           \
       HEADS, int headCount, const float* x, int inputs, const uint32_t* count, int last, uint32_t* mask, int words,    \
-      int all, uint32_t* halves) {                                                                                     \
-    decode<products, W>(heads, headCount, x, inputs, count, last, mask, words, all, halves);                           \
+      int all, uint32_t* weights) {                                                                                    \
+    decode<products, W>(heads, headCount, x, inputs, count, last, mask, words, all, weights);                          \
+  }                                                                                                                    \
+  KERNEL(4) narrow_##suffix(                                                                                           \
+      HEADS, int headCount, const float* x, int inputs, const uint32_t* count, int last, int words, uint32_t* to) {    \
+    narrow<products, W>(heads, headCount, x, inputs, count, last, words, to);                                          \
+  }                                                                                                                    \
+  KERNEL(blocks) inputGradient_##suffix(                                                                               \
+      HEADS, int headCount, uint32_t* operands, const uint32_t* count, int last, const uint32_t* mask, int words,      \
+      float* vX, int inputs, int adding) {                                                                             \
+    inputGradient<products, W>(heads, headCount, operands, count, last, mask, words, vX, inputs, adding);              \
+  }                                                                                                                    \
+  KERNEL(blocks) firstWeights_##suffix(                                                                                \
+      HEADS, uint32_t* operands, int inputs, const uint32_t* count, int last, const uint32_t* mask, int words,         \
+      float* partials, int partialSize) {                                                                              \
+    firstWeights<products, W>(heads, operands, inputs, count, last, mask, words, partials, partialSize);               \
+  }                                                                                                                    \
+  KERNEL(blocks) secondWeights_##suffix(                                                                               \
+      HEADS, uint32_t* operands, int inputs, const uint32_t* count, int last, const uint32_t* mask, int words,         \
+      float* partials, int partialSize) {                                                                              \
+    secondWeights<products, W>(heads, operands, inputs, count, last, mask, words, partials, partialSize);              \
   }
 
-#define BACKWARD_3(W)                                                                                                  \
-  KERNEL(1) inputGradient_3_##W(                                                                                       \
-      HEADS, int headCount, const uint32_t* count, int last, const uint32_t* mask, int words, float* vX, int inputs,   \
-      int adding) {                                                                                                    \
-    inputGradient<3, W>(heads, headCount, count, last, mask, words, vX, inputs, adding);                               \
-  }                                                                                                                    \
-  KERNEL(1) firstWeights_3_##W(                                                                                        \
-      HEADS, const float* x, int inputs, const uint32_t* count, int last, const uint32_t* mask, int words,             \
-      float* partials, int partialSize) {                                                                              \
-    firstWeights<3, W>(heads, x, inputs, count, last, mask, words, partials, partialSize);                             \
-  }                                                                                                                    \
-  KERNEL(1) secondWeights_3_##W(                                                                                       \
-      HEADS, const float* x, int inputs, const uint32_t* count, int last, const uint32_t* mask, int words,             \
-      float* partials, int partialSize) {                                                                              \
-    secondWeights<3, W>(heads, x, inputs, count, last, mask, words, partials, partialSize);                            \
-  }
-
-#define BACKWARD_1(W)                                                                                                  \
-  KERNEL(4) narrow_1_##W(                                                                                              \
-      HEADS, int headCount, const float* x, int inputs, const uint32_t* count, int last, int words, uint32_t* halves) { \
-    narrow<W>(heads, headCount, x, inputs, count, last, words, halves);                                                \
-  }                                                                                                                    \
-  KERNEL(2) inputGradient_1_##W(                                                                                       \
-      HEADS, int headCount, const uint32_t* count, int last, const uint32_t* mask, int words, float* vX, int inputs,   \
-      int adding, uint32_t* halves) {                                                                                  \
-    inputGradientOfHalves<W>(heads, headCount, count, last, mask, words, vX, inputs, adding, halves);                  \
-  }                                                                                                                    \
-  KERNEL(2) firstWeights_1_##W(                                                                                        \
-      HEADS, uint32_t* halves, int inputs, const uint32_t* count, int last, const uint32_t* mask, int words,           \
-      float* partials, int partialSize) {                                                                              \
-    firstWeightsOfHalves<W>(heads, halves, inputs, count, last, mask, words, partials, partialSize);                   \
-  }                                                                                                                    \
-  KERNEL(2) secondWeights_1_##W(                                                                                       \
-      HEADS, uint32_t* halves, int inputs, const uint32_t* count, int last, const uint32_t* mask, int words,           \
-      float* partials, int partialSize) {                                                                              \
-    secondWeightsOfHalves<W>(heads, halves, inputs, count, last, mask, words, partials, partialSize);                  \
-  }
-
-FORWARD(1, 64)
-FORWARD(1, 128)
-FORWARD(3, 64)
-FORWARD(3, 128)
-BACKWARD_3(64)
-BACKWARD_3(128)
-BACKWARD_1(64)
-BACKWARD_1(128)
+KERNELS(1_64, 1, 64, 2)
+KERNELS(1_128, 1, 128, 2)
+KERNELS(3_64, 3, 64, 1)
+KERNELS(3_128, 3, 128, 1)

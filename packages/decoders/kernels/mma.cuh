@@ -22,17 +22,6 @@ __device__ inline void split(float value, unsigned& big, unsigned& small) {
   }
 }
 
-/** The nearest number of 11 bits; a NaN stays one. */
-__device__ inline float rounded(float value) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  unsigned bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
-  return __uint_as_float(bits);
-#else
-  return value == value ? __uint_as_float((__float_as_uint(value) + 0x1000u) & 0xffffe000u) : value;
-#endif
-}
-
 /** c += a b */
 __device__ inline void mma(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
