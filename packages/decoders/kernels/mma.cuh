@@ -1,6 +1,7 @@
-// Products of tensor cores: mma.sync m16n8k8 on tf32, from compute capability 8.0 on, with `products` = 3 (each factor a
-// sum of two of 11 bits, nearly as exact as float32) or 1. With group = lane / 4 and member = lane % 4, a lane holds
-// a (group + 8 (i % 2), member + 4 (i / 2)), b (member + 4 i, group) and c (group + 8 (i / 2), 2 member + i % 2).
+// Products of tensor cores, from compute capability 8.0 on. mma.sync m16n8k8 on tf32, with `products` = 3 (each factor a
+// sum of two of 11 bits, nearly as exact as float32) or 1: with group = lane / 4 and member = lane % 4, a lane holds
+// a (group + 8 (i % 2), member + 4 (i / 2)), b (member + 4 i, group) and c (group + 8 (i / 2), 2 member + i % 2). And
+// m16n8k16 on pairs of f16: a (group + 8 (i % 2), 2 member + 8 (i / 2)), b (2 member + 8 i, group) and the k behind each.
 #pragma once
 
 #include <cstdint>
