@@ -79,7 +79,8 @@ __device__ void decode(
 #pragma unroll
       for (int i = 0; i < 2; i++) top[i] = max(ofX[i] + ofW1 + 9, ofB1 + 1);
     }
-    const int ofStep = ofWeights[0], shift = ofWeights[1] - ofW2 + 14;
+    const int ofStep = ofWeights[0];
+    const float ofSecond = power(ofWeights[1] - ofW2);
     const float ofLane = head.b1 && place.unit + lane < head.hidden ? head.b1[place.unit + lane] : 0;
     const uint32_t* const w1 = w1s + buffer * First::size;
     __pipeline_wait_prior(0);
@@ -110,8 +111,8 @@ __device__ void decode(
       }
     }
 
-    const float factors[2] = {power(ofX[0] + ofStep - top[0] + shift), power(ofX[1] + ofStep - top[1] + shift)};
-    const float ones[2] = {power(shift - top[0]), power(shift - top[1])};
+    const float factors[2] = {power(ofX[0] + ofStep - top[0] + 14), power(ofX[1] + ofStep - top[1] + 14)};
+    const float ones[2] = {power(14 - top[0]), power(14 - top[1])};
     uint32_t bits[2] = {0, 0};
 #pragma unroll
     for (int n = 0; n < 4; n++) {
@@ -126,6 +127,7 @@ __device__ void decode(
         // Not fmaxf, which would turn NaN into 0.
         if (v <= 0) v = 0;
         else bits[i / 2] |= 1u << column;
+        v *= ofSecond;
       }
     }
 #pragma unroll
@@ -133,7 +135,8 @@ __device__ void decode(
       bits[i] |= __shfl_xor_sync(0xffffffffu, bits[i], 1);
       bits[i] |= __shfl_xor_sync(0xffffffffu, bits[i], 2);
       const int row = row0 + strip + g + 8 * i;
-      if (mask && t == 0 && row < end) mask[static_cast<size_t>(row) * words + head.column + place.unit / step] = bits[i];
+      const int word = head.column + place.unit / step;
+      if (mask && t == 0 && row < end) mask[static_cast<size_t>(row) * words + word] = bits[i];
     }
 
     if (all) {

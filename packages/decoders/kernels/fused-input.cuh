@@ -8,8 +8,8 @@ namespace clipgstream {
 /** vX (+)= sum over heads of W1^T (W2^T vRaw where the unit is above 0). Grid: tiles of 128 rows. */
 template <int products, int W>
 __device__ void inputGradient(
-    const Heads& heads, int headCount, uint32_t* memory, const uint32_t* count, int last, const uint32_t* mask, int words,
-    float* vX, int inputs, bool adding) {
+    const Heads& heads, int headCount, uint32_t* memory, const uint32_t* count, int last, const uint32_t* mask,
+    int words, float* vX, int inputs, bool adding) {
   const int end = lastRow(count, last);
   if (static_cast<int>(blockIdx.x) * rowsOfBlock >= end) return;
   const Operands<products, W> operands(memory, heads, last, words);
@@ -19,9 +19,8 @@ __device__ void inputGradient(
   uint32_t* const w1s = reinterpret_cast<uint32_t*>(shared);  // [3, parts, 32, W + 8] of w1
   uint32_t* const w2s = w1s + stages * First::size;  // [3, parts, 32, 88] of w2^T
   const int g = group(), t = member();
-  const int rows[2] = {
-      static_cast<int>(blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16) + g,
-      static_cast<int>(blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16) + g + 8};
+  const int strip = blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16;
+  const int rows[2] = {strip + g, strip + g + 8};
 
   Place coming{0, 0};
   int filled = 0;
@@ -105,8 +104,7 @@ __device__ void inputGradient(
       }
     }
     const Factor a[2] = {leftOf<products>(vHidden), leftOf<products>(vHidden + 2)};
-    multiplyAddTile<products, W / 16>(
-        sums, a, W, [&](Factor& b, int n, int k) { First::rightOfColumns(b, w1, n, k); });
+    multiplyAddTile<products, W / 16>(sums, a, W, [&](Factor& b, int n, int k) { First::rightOfColumns(b, w1, n, k); });
   }
 
 #pragma unroll

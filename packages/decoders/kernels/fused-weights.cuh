@@ -63,8 +63,8 @@ struct RowTiles {
       const int rows = span.end - coming;
       const size_t row = coming;
       Wide::fetch(x + filled * Wide::size, operands.x.from(row * (W / 2)), W, W / 2, rows);
-      Narrow::fetch(
-          vRaw + filled * Narrow::size, from.from(row * operands.pairsOfRow), paddedOutputs(head), operands.pairsOfRow, rows);
+      const size_t ld = operands.pairsOfRow;
+      Narrow::fetch(vRaw + filled * Narrow::size, from.from(row * ld), paddedOutputs(head), ld, rows);
       if (threadIdx.x < step * wordsOfBlock) {
         const int i = threadIdx.x / wordsOfBlock, word = threadIdx.x % wordsOfBlock;
         uint32_t* const to = mask + filled * maskSize + word * step + i;

@@ -1,13 +1,15 @@
 // Pieces of the fused kernels: factors of f16 for the tensor cores, and where they lie.
 //
-// An f16 has the 11 bits of tf32 but a narrow range, so that numbers are kept as multiples of powers of two: the largest
-// finite number under a scale is 1 to 2 times that scale. What is 2^14 times smaller keeps its 11 bits, and the rest errs
-// by 2^-25 of the scale. With three products a number is the sum of two of f16, the second of which is stored 2^11 times as
-// large; products with it have sums of their own. Infinities become NaN where a scale meets them, and NaN stays.
+// An f16 has the 11 bits of tf32 but a narrow range, so that numbers are kept as multiples of powers of two: the
+// largest finite number under a scale is 1 to 2 times that scale. What is 2^14 times smaller keeps its 11 bits, and
+// the rest errs by 2^-25 of the scale. With three products a number is the sum of two of f16, the second of which is
+// stored 2^11 times as large; products with it have sums of their own. Infinities and NaN have no say in a scale and
+// spoil what they meet.
 //
-// Sums whose terms have different scales are multiples of the largest scale so far, 2^top: where a larger one comes, what
-// has been summed is divided, which is exact. The left factor of a second product is made of accumulators of the first.
-// With at most 128 terms of factors below 2, or 4 at the end of the range, those are below 2^9, times a power of two.
+// Sums whose terms have different scales are multiples of the largest scale so far, 2^top: where a larger one comes,
+// what has been summed is divided, which is exact. The left factor of a second product is made of accumulators of the
+// first. With at most 128 terms of factors below 2, or 4 at the end of the range, those are below 2^9, times a power
+// of two.
 //
 // mma.sync m16n8k16: with group = lane / 4 and member = lane % 4, accumulator i of a lane is (group + 8 (i / 2),
 // 2 member + i % 2), and two tiles of 8 columns are a left factor as they are.
@@ -77,7 +79,7 @@ __device__ inline int paddedOutputs(const Head& head) { return tiles(head.output
 template <int products>
 constexpr int parts = products == 1 ? 1 : 2;
 
-/** Factors of a lane, pairs of f16: a left one of 16 x 16, or two right ones of 16 x 8. `rest` is for three products. */
+/** Factors of a lane, pairs of f16: a left one of 16 x 16, or two right ones of 16 x 8; `rest` for three products. */
 struct Factor {
   unsigned big[4], rest[4];
 };
@@ -95,9 +97,9 @@ __device__ inline void multiplyAdd(float (*sums)[4], float (*rests)[4], const Fa
 }
 
 /**
- * sums += a times the right factors of all 16 N columns that begin below `end`, of both steps of k of a tile of 32. With
- * three products, those have sums of their own and are then added as ordinary numbers, which rounds; tensor cores cut what
- * does not fit. With one, tiles take turns, since products of one sum wait for each other.
+ * sums += a times the right factors of all 16 N columns that begin below `end`, of both steps of k of a tile of 32.
+ * With three products, those have sums of their own and are then added as ordinary numbers, which rounds; tensor cores
+ * cut what does not fit. With one, tiles take turns, since products of one sum wait for each other.
  */
 template <int products, int N, class RightOf>
 __device__ inline void multiplyAddTile(float (*sums)[4], const Factor (&a)[2], int end, RightOf rightOf) {

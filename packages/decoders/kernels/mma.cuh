@@ -1,7 +1,8 @@
-// Products of tensor cores, from compute capability 8.0 on. mma.sync m16n8k8 on tf32, with `products` = 3 (each factor a
-// sum of two of 11 bits, nearly as exact as float32) or 1: with group = lane / 4 and member = lane % 4, a lane holds
+// Products of tensor cores, from compute capability 8.0 on. mma.sync m16n8k8 on tf32, with `products` = 3 (each factor
+// a sum of two of 11 bits, nearly as exact as float32) or 1: with group = lane / 4 and member = lane % 4, a lane holds
 // a (group + 8 (i % 2), member + 4 (i / 2)), b (member + 4 i, group) and c (group + 8 (i / 2), 2 member + i % 2). And
-// m16n8k16 on pairs of f16: a (group + 8 (i % 2), 2 member + 8 (i / 2)), b (2 member + 8 i, group) and the k behind each.
+// m16n8k16 on pairs of f16: a (group + 8 (i % 2), 2 member + 8 (i / 2)), b (2 member + 8 i, group) and the k behind
+// each.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +51,8 @@ __device__ inline void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, u
 }
 
 /**
- * Four matrices of 8 x 8 f16 from shared memory; lanes 8 i to 8 i + 7 point to the rows of matrix i, 16 bytes each. A lane
- * gets (group, 2 member) and the next of each, or (2 member, group) and the next row's if `transposed`.
+ * Four matrices of 8 x 8 f16 from shared memory; lanes 8 i to 8 i + 7 point to the rows of matrix i, 16 bytes each. A
+ * lane gets (group, 2 member) and the next of each, or (2 member, group) and the next row's if `transposed`.
  */
 template <bool transposed>
 __device__ inline void loadMatrices(unsigned (&to)[4], const uint32_t* row) {
