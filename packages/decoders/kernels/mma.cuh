@@ -1,6 +1,8 @@
-// Products of tensor cores: mma.sync m16n8k8 on tf32, from compute capability 8.0 on, with `products` = 3 (each factor a
-// sum of two of 11 bits, nearly as exact as float32) or 1. With group = lane / 4 and member = lane % 4, a lane holds
-// a (group + 8 (i % 2), member + 4 (i / 2)), b (member + 4 i, group) and c (group + 8 (i / 2), 2 member + i % 2).
+// Products of tensor cores, from compute capability 8.0 on. mma.sync m16n8k8 on tf32, with `products` = 3 (each factor
+// a sum of two of 11 bits, nearly as exact as float32) or 1: with group = lane / 4 and member = lane % 4, a lane holds
+// a (group + 8 (i % 2), member + 4 (i / 2)), b (member + 4 i, group) and c (group + 8 (i / 2), 2 member + i % 2). And
+// m16n8k16 on pairs of f16: a (group + 8 (i % 2), 2 member + 8 (i / 2)), b (2 member + 8 i, group) and the k behind
+// each.
 #pragma once
 
 #include <cstdint>
@@ -20,17 +22,6 @@ __device__ inline void split(float value, unsigned& big, unsigned& small) {
     big = (__float_as_uint(value) + 0x1000u) & 0xffffe000u;
     small = __float_as_uint(value - __uint_as_float(big));
   }
-}
-
-/** The nearest number of 11 bits; a NaN stays one. */
-__device__ inline float rounded(float value) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-  unsigned bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
-  return __uint_as_float(bits);
-#else
-  return value == value ? __uint_as_float((__float_as_uint(value) + 0x1000u) & 0xffffe000u) : value;
-#endif
 }
 
 /** c += a b */
@@ -60,8 +51,8 @@ __device__ inline void mma(float (&c)[4], const unsigned (&a)[4], unsigned b0, u
 }
 
 /**
- * Four matrices of 8 x 8 f16 from shared memory; lanes 8 i to 8 i + 7 point to the rows of matrix i, 16 bytes each. A lane
- * gets (group, 2 member) and the next of each, or (2 member, group) and the next row's if `transposed`.
+ * Four matrices of 8 x 8 f16 from shared memory; lanes 8 i to 8 i + 7 point to the rows of matrix i, 16 bytes each. A
+ * lane gets (group, 2 member) and the next of each, or (2 member, group) and the next row's if `transposed`.
  */
 template <bool transposed>
 __device__ inline void loadMatrices(unsigned (&to)[4], const uint32_t* row) {

@@ -21,72 +21,41 @@ export type Products = 1 | 3
 /** More partial sums would take longer to add than they save. */
 const maxSlots = 128
 
-/** A kernel: what it takes besides the table of heads, and dynamic shared memory of a block, in bytes, as it cuts it. */
-interface Form {
-  letters: string
-  bytes: (width: Width) => number
-}
-type BackwardName = 'inputGradient' | 'firstWeights' | 'secondWeights'
+/** Bytes of a row of a tile of f16. */
+const rowBytes = (columns: number) => 2 * (columns + padding)
+/** Factors are a f16 each, or two. */
+const partsOf = (products: Products) => (products === 1 ? 1 : 2)
+/** Bytes of the tiles of the inputs or w1, and of outputs. */
+const tileBytes = (width: Width, products: Products) =>
+  partsOf(products) * stages * step * (rowBytes(width) + rowBytes(maxOutputs))
+const rowTileBytes = (width: Width, products: Products) =>
+  tileBytes(width, products) + stages * step * (unitsOfBlock / 8 + 8)
 
-/** Bytes of a row of f16 in shared memory. */
-const halfRow = (columns: number) => 2 * (columns + padding)
-/** Bytes of tiles of 32 rows of f16: of the inputs or w1, and of outputs. */
-const halfTiles = (width: Width) => stages * step * (halfRow(width) + halfRow(maxOutputs))
-const maskBytes = (step * unitsOfBlock) / 8
-const halfRows = (width: Width) => halfTiles(width) + stages * (maskBytes + 8 * step)
-
-const narrowing = { letters: '', bytes: () => threads / 8 }
-const forward = {
-  narrowWeights: { ...narrowing, letters: 'iip' },
-  decode: (products: Products): Form => ({
+/** What kernels take besides the table of heads, and dynamic shared memory of a block, in bytes, as they cut it. */
+const forms = {
+  narrowWeights: { letters: 'iip', bytes: () => threads / 8 },
+  decode: {
     letters: 'ipipipiip',
-    bytes: (width) =>
-      (products === 1 ? 1 : 2) * ((rowsOfBlock + 2 * step) * halfRow(width) + step * halfRow(maxOutputs)),
-  }),
-}
-const narrow: Form = { ...narrowing, letters: 'ipipiip' }
-
-const backward: Readonly<Record<Products, Readonly<Record<BackwardName, Form>>>> = {
-  1: {
-    inputGradient: { letters: 'ipipipiip', bytes: halfTiles },
-    firstWeights: { letters: 'pipipipi', bytes: halfRows },
-    secondWeights: { letters: 'pipipipi', bytes: halfRows },
+    bytes: (width: Width, products: Products) =>
+      partsOf(products) * ((rowsOfBlock + 2 * step) * rowBytes(width) + step * rowBytes(maxOutputs)),
   },
-  3: {
-    inputGradient: {
-      letters: 'ipipipii',
-      bytes: (width) => 8 * (step * (width + 4) + maxOutputs * (step + 8)),
-    },
-    firstWeights: {
-      letters: 'pipipipi',
-      bytes: (width) => 8 * (step * (width + 4) + 2 * step * maxOutputs) + 2 * maskBytes,
-    },
-    secondWeights: {
-      letters: 'pipipipi',
-      bytes: (width) => 8 * (step * width + 2 * step * (maxOutputs + 4)) + 2 * maskBytes,
-    },
-  },
-}
+  narrow: { letters: 'ipipiip', bytes: () => threads / 8 },
+  inputGradient: { letters: 'ippipipii', bytes: tileBytes },
+  firstWeights: { letters: 'pipipipi', bytes: rowTileBytes },
+  secondWeights: { letters: 'pipipipi', bytes: rowTileBytes },
+} as const
+type KernelName = keyof typeof forms
 
 /** Columns of the kernels that solve `config` on `device`; undefined where inputs, outputs or shared memory do not fit. */
 function widthOf(device: CudaDevice, { inputs, heads }: HeadsConfig): Width | undefined {
   const width = widths.find((width) => inputs <= width)
   if (!width || heads.some(({ outputs }) => outputs > maxOutputs)) return undefined
-  return forward.decode(3).bytes(width) <= device.sharedBytesLimit ? width : undefined
+  return forms.decode.bytes(width, 3) <= device.sharedBytesLimit ? width : undefined
 }
 
 interface Kernel {
   kernel: CudaKernel
   sharedBytes: number
-}
-
-interface Kernels extends Readonly<Record<BackwardName, Kernel>> {
-  /** Writes the weights that decode reads. */
-  narrowWeights: Kernel
-  decode: Kernel
-  /** Writes what the kernels that go backward with one product read instead of x, weights and gradients of outputs. */
-  narrow: Kernel | null
-  reduce: Kernel
 }
 
 /**
@@ -103,24 +72,23 @@ export async function createFusedHeads(
   const module = await device.load(new URL('../dist/kernels/fused.fatbin', import.meta.url))
   const layers = await device.load(new URL('../dist/kernels/decoders.fatbin', import.meta.url))
   const table = headSignature.repeat(maxHeads)
-  const bind = (name: string, products: Products, { letters, bytes }: Form): Kernel => ({
-    kernel: module.kernel(`${name}_${products}_${width}`, table + letters),
-    sharedBytes: bytes(width),
+  const kernel = (name: KernelName, products: Products): Kernel => ({
+    kernel: module.kernel(`${name}_${products}_${width}`, table + forms[name].letters),
+    sharedBytes: forms[name].bytes(width, products),
   })
-  const one = products.backward === 1
-  const forms = backward[products.backward]
+  const { forward, backward } = products
   const kernels = {
-    narrowWeights: bind('narrowWeights', products.forward, forward.narrowWeights),
-    decode: bind('decode', products.forward, forward.decode(products.forward)),
-    narrow: one ? bind('narrow', 1, narrow) : null,
-    inputGradient: bind('inputGradient', products.backward, forms.inputGradient),
-    firstWeights: bind('firstWeights', products.backward, forms.firstWeights),
-    secondWeights: bind('secondWeights', products.backward, forms.secondWeights),
+    narrowWeights: kernel('narrowWeights', forward),
+    decode: kernel('decode', forward),
+    narrow: kernel('narrow', backward),
+    inputGradient: kernel('inputGradient', backward),
+    firstWeights: kernel('firstWeights', backward),
+    secondWeights: kernel('secondWeights', backward),
     reduce: { kernel: layers.kernel('reduceWeights', `${table}iipii`), sharedBytes: 0 },
   }
   // Three products keep twice the registers, so that one block of them fills a multiprocessor.
-  const blocks = device.multiprocessors * (one ? 2 : 1)
-  return new FusedHeads(device, config, kernels, width, products.forward, blocks)
+  const blocks = device.multiprocessors * (backward === 1 ? 2 : 1)
+  return new FusedHeads(device, config, kernels, { width, forward, backward }, blocks)
 }
 
 /** Heads that are launched together. */
@@ -143,9 +111,8 @@ class FusedHeads implements Heads {
   constructor(
     private readonly device: CudaDevice,
     readonly config: HeadsConfig,
-    private readonly kernels: Kernels,
-    private readonly width: Width,
-    private readonly products: Products,
+    private readonly kernels: Readonly<Record<KernelName | 'reduce', Kernel>>,
+    private readonly form: { width: Width; forward: Products; backward: Products },
     blocks: number,
   ) {
     let words = 0
@@ -204,22 +171,18 @@ class FusedHeads implements Heads {
     const sizes = this.#groups.map(({ slots, partialSize }) => slots * partialSize)
     // Groups take turns, so that one buffer does for all.
     using partials = device.empty([vParameters ? Math.max(...sizes) : 0], 'f32', 'partial gradients')
-    using halves = device.empty([narrow ? this.#halvesSize(capacity) : 0], 'u32', 'factors')
+    using operands = device.empty([this.#operandsSize(capacity)], 'u32', 'operands')
     this.#groups.forEach((group, i) => {
-      const { heads, start, unitTiles, slots, partialSize } = group
+      const { heads, start, steps, unitTiles, slots, partialSize } = group
       const launch = (kernel: Kernel, grid: number | readonly [number, number], args: readonly CudaArgument[]) =>
         this.#launch(kernel, grid, tables[i], args)
-      if (narrow) {
-        const grid = [
-          Math.max(Math.ceil(capacity / step), group.steps),
-          1 + heads.length + (vParameters ? 1 : 0),
-        ] as const
-        launch(narrow, grid, [heads.length, x, config.inputs, count, capacity, this.#words, halves])
-      }
-      const sums = [heads.length, count, capacity, mask, this.#words, vX, config.inputs, start > 0]
-      launch(inputGradient, Math.ceil(capacity / rowsOfBlock), narrow ? [...sums, halves] : sums)
+      const sources = 1 + heads.length + (vParameters ? 1 : 0)
+      const all = [heads.length, x, config.inputs, count, capacity, this.#words, operands]
+      launch(narrow, [Math.max(Math.ceil(capacity / step), steps), sources], all)
+      const sums = [heads.length, operands, count, capacity, mask, this.#words, vX, config.inputs, start > 0]
+      launch(inputGradient, Math.ceil(capacity / rowsOfBlock), sums)
       if (!vParameters) return
-      const rows = [narrow ? halves : x, config.inputs, count, capacity, mask, this.#words, partials, partialSize]
+      const rows = [operands, config.inputs, count, capacity, mask, this.#words, partials, partialSize]
       launch(firstWeights, [unitTiles, slots], rows)
       launch(secondWeights, [unitTiles, slots], rows)
       launch(reduce, Math.ceil(partialSize / threads), [heads.length, config.inputs, partials, partialSize, slots])
@@ -227,15 +190,18 @@ class FusedHeads implements Heads {
     return vX
   }
 
-  /** Elements of the weights that decode and `narrow` write, with pairs of f16 for one. */
-  #weightsSize(parts: number): number {
-    return this.#words * ((parts * step * (this.width + maxOutputs)) / 2 + 4)
+  /** Elements of the weights that kernels read, with pairs of f16 for one. */
+  #weightsSize(products: Products): number {
+    return this.#words * ((partsOf(products) * step * (this.form.width + maxOutputs)) / 2 + 4)
   }
 
-  /** Elements of all that `narrow` writes for the largest group. */
-  #halvesSize(capacity: number): number {
-    const columns = ({ heads, paddedOutputs }: Group) => (this.width + paddedOutputs) / 2 + 1 + heads.length
-    return this.#weightsSize(1) + capacity * Math.max(...this.#groups.map(columns))
+  /** Elements of all that kernels read which go backward, for the largest group. */
+  #operandsSize(capacity: number): number {
+    const { width, backward } = this.form
+    const columns = this.#groups.map(
+      ({ heads, paddedOutputs }) => (partsOf(backward) * (width + paddedOutputs)) / 2 + 1 + heads.length,
+    )
+    return this.#weightsSize(backward) + capacity * Math.max(...columns)
   }
 
   /** mask // [rows, words], and outputs if `all`. */
@@ -248,7 +214,7 @@ class FusedHeads implements Heads {
   ): void {
     const { inputs } = this.config
     const { narrowWeights, decode } = this.kernels
-    using weights = this.device.empty([this.#weightsSize(this.products === 1 ? 1 : 2)], 'u32', 'factors')
+    using weights = this.device.empty([this.#weightsSize(this.form.forward)], 'u32', 'weights')
     this.#groups.forEach(({ heads, steps }, i) => {
       this.#launch(narrowWeights, steps, tables[i], [inputs, this.#words, weights])
       const args = [heads.length, x, inputs, count ?? null, capacity, mask, this.#words, all, weights]

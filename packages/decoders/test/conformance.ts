@@ -70,13 +70,22 @@ function conformanceCase(
   rows: number,
   size: 'small' | 'full',
   precision: Precision = 'fp32',
+  scale = 1,
 ): ConformanceCase {
-  const problem = () => createProblem(config, rows, rows)
+  const problem = () => {
+    const plain = createProblem(config, rows, rows)
+    return { ...plain, vOutputs: plain.vOutputs.map((values) => values.map((value) => value * scale)) }
+  }
+  const outputs = config.heads.map(({ name }) => name)
+  const tolerance = Object.entries(tolerances(config, rows, precision)).map(([name, bound]) => [
+    name,
+    outputs.includes(name) ? bound : { ...bound, absolute: bound.absolute * scale },
+  ])
   return {
     operator: 'decoders.heads',
-    name: `${name}, ${rows} rows${precision === 'fp32' ? '' : `, ${precision}`}`,
+    name: `${name}, ${rows} rows${precision === 'fp32' ? '' : `, ${precision}`}${scale === 1 ? '' : `, gradients times ${scale}`}`,
     size,
-    tolerance: tolerances(config, rows, precision),
+    tolerance: Object.fromEntries(tolerance),
     run: (device) => solve(device, problem(), { count: rows, precision }),
     ...(size === 'small' ? { oracle: () => solveOracle(problem()) } : {}),
   }
@@ -90,6 +99,8 @@ export const cases: ConformanceCase[] = [
   conformanceCase('field 12-20-9', fieldHead({ inputs: 12, hidden: 20, outputs: 9 }), 77, 'small'),
   conformanceCase('decoders, 16 features, K 3', tiny, 131, 'small', 'tf32x3'),
   conformanceCase('decoders, 16 features, K 3', tiny, 131, 'small', 'mixed'),
+  conformanceCase('decoders, 16 features, K 3', tiny, 131, 'small', 'mixed', 1e-9),
+  conformanceCase('decoders, 16 features, K 3', tiny, 131, 'small', 'mixed', 1e6),
   conformanceCase('decoders, 128 features, K 10', usual, 4096, 'full'),
   conformanceCase('field 64-128-64', fieldHead({ inputs: 64, hidden: 128, outputs: 64 }), 16384, 'full'),
   // Hidden activations of half a GiB, which devices cut in pieces.

@@ -1,37 +1,35 @@
-// The gradient of the common input from factors of f16: blocks own rows, 16 a warp.
+// The gradient of the common input: blocks own rows, 16 a warp.
 #pragma once
 
-#include "fused-rows.cuh"
-#include "half.cuh"
+#include "fused-decode.cuh"
 
 namespace clipgstream {
 
 /** vX (+)= sum over heads of W1^T (W2^T vRaw where the unit is above 0). Grid: tiles of 128 rows. */
-template <int W>
-__device__ void inputGradientOfHalves(
-    const Heads& heads, int headCount, const uint32_t* count, int last, const uint32_t* mask, int words, float* vX,
-    int inputs, bool adding, uint32_t* memory) {
+template <int products, int W>
+__device__ void inputGradient(
+    const Heads& heads, int headCount, uint32_t* memory, const uint32_t* count, int last, const uint32_t* mask,
+    int words, float* vX, int inputs, bool adding) {
   const int end = lastRow(count, last);
   if (static_cast<int>(blockIdx.x) * rowsOfBlock >= end) return;
-  const Halves<W> halves(memory, heads, last, words);
+  const Operands<products, W> operands(memory, heads, last, words);
   extern __shared__ __align__(16) float shared[];
-  using First = HalfTile<W>;
-  using Second = HalfTile<secondColumns>;
-  uint32_t* const w1s = reinterpret_cast<uint32_t*>(shared);  // [3, 32, W + 8] of w1
-  uint32_t* const w2s = w1s + stages * First::size;  // [3, 32, 88] of w2^T
+  using First = Tile<products, W>;
+  using Second = Tile<products, maxOutputs>;
+  uint32_t* const w1s = reinterpret_cast<uint32_t*>(shared);  // [3, parts, 32, W + 8] of w1
+  uint32_t* const w2s = w1s + stages * First::size;  // [3, parts, 32, 88] of w2^T
   const int g = group(), t = member();
-  const int rows[2] = {
-      static_cast<int>(blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16) + g,
-      static_cast<int>(blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16) + g + 8};
+  const int strip = blockIdx.x * rowsOfBlock + threadIdx.x / 32 * 16;
+  const int rows[2] = {strip + g, strip + g + 8};
 
   Place coming{0, 0};
   int filled = 0;
   const auto fetchNext = [&] {
     if (coming.head < headCount) {
       const Head& head = heads.list[coming.head];
-      First::fetch(w1s + filled * First::size, halves.w1 + halves.firstAt(head, coming.unit), W, W / 2, step);
+      First::fetch(w1s + filled * First::size, operands.firstOf(head, coming.unit), W, W / 2, step);
       Second::fetch(
-          w2s + filled * Second::size, halves.w2 + halves.secondAt(head, coming.unit), paddedOutputs(head), secondColumns / 2, step);
+          w2s + filled * Second::size, operands.secondOf(head, coming.unit), paddedOutputs(head), maxOutputs / 2, step);
       filled = filled + 1 < stages ? filled + 1 : 0;
       coming = coming.next(heads);
     }
@@ -41,12 +39,12 @@ __device__ void inputGradientOfHalves(
 
   float sums[W / 8][4] = {};
   int top[2] = {lowest, lowest};
-  unsigned vRaw[maxOutputs / 16][4];
+  Factor vRaw[maxOutputs / 16];
   int exponents[2];
   int buffer = 0;
   for (Place place{0, 0}; place.head < headCount; place = place.next(heads)) {
     const Head& head = heads.list[place.head];
-    const int* const ofWeights = halves.exponentsOf(head, place.unit);
+    const int* const ofWeights = operands.exponentsOf(head, place.unit);
     const int ofStep = ofWeights[0] + ofWeights[1];
     uint32_t bits[2];
 #pragma unroll
@@ -57,12 +55,9 @@ __device__ void inputGradientOfHalves(
       for (int i = threadIdx.x % 32; i < tiles(head.hidden, step); i += 32)
         ofHead = max(ofHead, ofWeights[4 * i] + ofWeights[4 * i + 1]);
       ofHead = maxOfWarp(ofHead);
-      const uint32_t* const from = halves.vRawOf(heads, head);
-      const uint32_t* source[2];
 #pragma unroll
       for (int i = 0; i < 2; i++) {
-        source[i] = rows[i] < end ? from + static_cast<size_t>(rows[i]) * halves.pairsOfRow : nullptr;
-        exponents[i] = rows[i] < end ? exponentOf(halves.scalesOf(heads, head)[rows[i]]) : -127;
+        exponents[i] = rows[i] < end ? exponentOf(operands.scalesOf(heads, head)[rows[i]]) : -127;
         const int higher = max(top[i], exponents[i] + ofHead);
         const float factor = power(top[i] - higher);
         top[i] = higher;
@@ -72,10 +67,13 @@ __device__ void inputGradientOfHalves(
           sums[n][2 * i + 1] *= factor;
         }
       }
+      const Pairs from = operands.vRawOf(heads, head);
+      const size_t ld = operands.pairsOfRow;
 #pragma unroll
       for (int j = 0; j < maxOutputs / 16; j++) {
         const bool inside = 16 * j < head.outputs;
-        leftFrom(vRaw[j], inside && source[0] ? source[0] + 8 * j : nullptr, inside && source[1] ? source[1] + 8 * j : nullptr);
+        vRaw[j] = leftFrom<products>(
+            from.from(8 * j), rows[0] * ld, rows[1] * ld, inside && rows[0] < end, inside && rows[1] < end);
       }
     }
     __pipeline_wait_prior(stages - 2);
@@ -85,35 +83,28 @@ __device__ void inputGradientOfHalves(
     const uint32_t* const w1 = w1s + buffer * First::size;
     const uint32_t* const w2 = w2s + buffer * Second::size;
     buffer = buffer + 1 < stages ? buffer + 1 : 0;
-    float vHidden[4][4] = {};
+    float vHidden[4][4] = {}, rests[4][4] = {};
 #pragma unroll
     for (int j = 0; j < maxOutputs / 16; j++) {
       if (16 * j >= head.outputs) continue;
 #pragma unroll
       for (int n = 0; n < 4; n += 2) {
-        unsigned b[4];
+        Factor b;
         Second::rightOfRows(b, w2, 8 * n, 16 * j);
-        multiplyAdd(vHidden + n, vRaw[j], b);
+        multiplyAdd<products>(vHidden + n, rests + n, vRaw[j], b);
       }
     }
     const float factors[2] = {power(exponents[0] + ofStep - top[0] + 6), power(exponents[1] + ofStep - top[1] + 6)};
 #pragma unroll
     for (int n = 0; n < 4; n++) {
 #pragma unroll
-      for (int i = 0; i < 4; i++)
+      for (int i = 0; i < 4; i++) {
+        if (products == 3) vHidden[n][i] += rests[n][i] * ofRest;
         vHidden[n][i] = bits[i / 2] >> (8 * n + 2 * t + i % 2) & 1 ? vHidden[n][i] * factors[i / 2] : 0;
-    }
-#pragma unroll
-    for (int k = 0; k < 2; k++) {
-      unsigned a[4];
-      leftOf(a, vHidden + 2 * k);
-#pragma unroll
-      for (int n = 0; n < W / 16; n++) {
-        unsigned b[4];
-        First::rightOfColumns(b, w1, 16 * n, 16 * k);
-        multiplyAdd(sums + 2 * n, a, b);
       }
     }
+    const Factor a[2] = {leftOf<products>(vHidden), leftOf<products>(vHidden + 2)};
+    multiplyAddTile<products, W / 16>(sums, a, W, [&](Factor& b, int n, int k) { First::rightOfColumns(b, w1, n, k); });
   }
 
 #pragma unroll
