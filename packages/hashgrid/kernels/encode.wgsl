@@ -1,5 +1,5 @@
-// The forward pass, whatever the table is stored in, and what the backward passes share with it. A file that includes this one
-// says what `valueAt(place)` and `quadAt(place)` of the table are, one value and four of them, and has the entries.
+// The forward pass, whatever the table is stored in, and what the backward passes share with it. A file that includes
+// this one says what `valueAt(place)` and `quadAt(place)` of the table are, one value and four, and has the entry points.
 //#include "../../tensor/kernels/common.wgsl"
 //#include "cell.wgsl"
 

@@ -10,8 +10,8 @@
 // cache: 6.1 GB for a million points and 16 levels, 1.1 ms at 5.5 TB/s. Device memory moves 16 N + 16 N L bytes and the table:
 // 0.1 ms at 3 TB/s. Backward adds as many entries by vector atomics (12 N L sectors); scalar ones would be 64 N L.
 // Tables of halves, F = 4: neighbours in x share a sector three times out of four instead of every other time, so 10 N L
-// sectors, 0.93 ms: at most 1.2 times as fast while two levels lie in the cache either way (2^17 entries: 2 MiB of halves).
-// With 2^20 entries two levels are 32 MiB of floats, more than the near half of an H100's 50 MB cache, and 16 MiB of halves.
+// sectors, 0.93 ms: at most 1.2 times as fast while two levels lie in the cache either way (2^17 entries: 2 MiB).
+// With 2^20 entries two levels are 32 MiB of floats, more than the near half of an H100's 50 MB, and 16 MiB of halves.
 // Limits: 2^30 points.
 #include "common.cuh"
 
@@ -237,8 +237,8 @@ template <int F> __device__ __forceinline__ void encodeLevelsBackward(
   }
 }
 
-// encode<F>, and encodeHalves<F> of a table in f16: points // [n, 4], count // [1] or null, table // [E, F]; writes encoded
-// // [n, levelCount F]
+// encode<F>, encodeHalves<F>: points // [n, 4], count // [1] or null, table // [E, F] in f32 and in f16;
+// writes encoded // [n, levelCount F]
 // encodeBackward<F>: vEncoded // [n, levelCount F]; adds to vTable // [E, F]
 // Grid: blocks of 128 points by pairs of levels.
 #define ENCODE(NAME, F, T)                                                                                             \

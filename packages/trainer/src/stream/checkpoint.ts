@@ -1,5 +1,5 @@
 import { gridLayout } from '@clipgstream/hashgrid'
-import { fromF16, type Tensor, toF16 } from '@clipgstream/tensor'
+import type { Tensor } from '@clipgstream/tensor'
 import { z } from 'zod'
 import type { Config } from '../config.js'
 import { ClipStreamError } from '../errors.js'
@@ -150,11 +150,14 @@ function rowSize(tensor: Tensor): number {
   return rows === 0 ? 0 : tensor.size / rows
 }
 
+/** The least number that f16 rounds to infinity. */
+const infiniteInF16 = 65520
+
 /** The name of the first tensor with a NaN or an infinity; a table's copy in f16 has one beyond 65504. */
 export function firstNonFinite({ execution }: Pick<Config, 'execution'>, tensors: FloatTensors): string | null {
   for (const [name, { data }] of tensors) {
     for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i]!)) return name
   }
   const table = execution.table === 'f16' ? tensors.get('field.table') : undefined
-  return table?.data.some((value) => !Number.isFinite(fromF16(toF16(value)))) ? 'field.table in f16' : null
+  return table?.data.some((value) => Math.abs(value) >= infiniteInF16) ? 'field.table in f16' : null
 }
