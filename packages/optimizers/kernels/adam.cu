@@ -279,11 +279,12 @@ template <int N> __device__ __forceinline__ void stepGroups(const Groups<N>& gro
   else stepRows(o, r, begin, touched);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) adamStep(const __grid_constant__ Groups<1> groups) {
+// Four blocks a multiprocessor, 64 registers: a kernel that waits for memory wants them all.
+extern "C" __global__ void __launch_bounds__(THREADS, 4) adamStep(const __grid_constant__ Groups<1> groups) {
   stepGroups(groups);
 }
 
 /// Unused groups at the end have no blocks.
-extern "C" __global__ void __launch_bounds__(THREADS) adamStepAll(const __grid_constant__ Groups<32> groups) {
+extern "C" __global__ void __launch_bounds__(THREADS, 4) adamStepAll(const __grid_constant__ Groups<32> groups) {
   stepGroups(groups);
 }
