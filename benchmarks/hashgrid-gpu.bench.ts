@@ -1,5 +1,5 @@
 import { createHashGrid, gridLayout, originalGrid } from '@clipgstream/hashgrid'
-import { createRandom } from '@clipgstream/tensor'
+import { createRandom, toF16 } from '@clipgstream/tensor'
 import type { Benchmark, Effort, Row } from './bench.js'
 import { peers, withFloor } from './gpu.js'
 import { type Gpu, onGpus, timeOf } from './gpus.js'
@@ -56,14 +56,16 @@ async function measure(
   const grid = await createHashGrid(device, config)
   const places = spread === 'uniform' ? uniform(4 * points) : Float32Array.from({ length: 4 * points }, crowded)
   const inputs = { points: device.from(places, [points, 4]) }
-  const table = device.from(uniform(entries * config.features), [entries, config.features])
-  const vTable = device.zeros([entries, config.features])
+  const values = uniform(1 << 20)
+  const shape = [entries, config.features]
+  const table = device.from(repeated(values, new Float32Array(entries * config.features)), shape)
+  const halves = Uint16Array.from(values, toF16)
+  const halfTable = device.from(repeated(halves, new Uint16Array(entries * config.features)), shape)
+  const vTable = device.zeros(shape)
   // Any gradients that are not zero.
   const vEncoded = grid.forward(inputs, table)
 
   const forward = await timeOf(device, { work: () => grid.forward(inputs, table) }, effort)
-  const halves = Uint16Array.from({ length: entries * config.features }, () => 0x3800 + random.integer(0x400))
-  const halfTable = device.from(halves, [entries, config.features])
   const half = await timeOf(device, { work: () => grid.forward(inputs, halfTable) }, effort)
   const backward = await timeOf(device, { work: () => grid.backward(inputs, vEncoded, vTable) }, effort)
   const known = spread === 'uniform' ? tinyCudaNn[`${points} ${log2TableSize}`] : undefined
@@ -97,4 +99,10 @@ async function measure(
   const swapping = await timeOf(device, { work: () => other.backward(inputs, vEncoded, vTable), repeat: 5 }, effort)
   const ratios = { 'fixed point': backward / swapping }
   return [...rows, { what: `${where}: backward by compare-and-swap`, value: swapping, unit: 'ms', ratios }]
+}
+
+/** `values` over and over, as often as they fit: drawing as many would take longer than what is measured. */
+function repeated<T extends Float32Array | Uint16Array>(values: T, into: T): T {
+  for (let at = 0; at < into.length; at += values.length) into.set(values.subarray(0, into.length - at), at)
+  return into
 }
