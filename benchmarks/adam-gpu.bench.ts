@@ -1,5 +1,5 @@
 import { type AdamGroup, type AdamStep, adamRates, createAdam } from '@clipgstream/optimizers'
-import { createRandom } from '@clipgstream/tensor'
+import { createRandom, type Tensor } from '@clipgstream/tensor'
 import type { Benchmark, Effort, Row } from './bench.js'
 import { memoryBandwidth } from './gpu.js'
 import { type Gpu, onGpus, timeOf } from './gpus.js'
@@ -12,17 +12,20 @@ export const benchmark: Benchmark = {
   name: 'adam on GPUs',
   description:
     `One step on ${rows} rows of ${width} values. GB/s count what must move: 32 bytes a value (parameter, gradient and two ` +
-    'moments, read and written); of a row that lazy Adam skips, 4 bytes a value. A tenth of the rows has a gradient where it is lazy. ' +
+    'moments, read and written), 34 with a copy in f16; of a row that lazy Adam skips, 4 bytes a value. A tenth of the ' +
+    'rows has a gradient where it is lazy. ' +
     'Then 24 groups of the sizes of decoders and fields, together (on CUDA in one launch) and one by one.',
   run: (effort) =>
     onGpus(async (device) => [
       ...(await single(device, false, effort)),
       ...(await single(device, true, effort)),
+      ...(await single(device, false, effort, true)),
+      ...(await single(device, true, effort, true)),
       ...(await many(device, effort)),
     ]),
 }
 
-async function single(device: Gpu, lazy: boolean, effort: Effort): Promise<Row[]> {
+async function single(device: Gpu, lazy: boolean, effort: Effort, copied = false): Promise<Row[]> {
   const random = createRandom(1)
   const values = Float32Array.from({ length: rows * width }, () => random.normal())
   const used = Array.from({ length: rows }, () => !lazy || random.uniform() < 0.1)
@@ -36,7 +39,8 @@ async function single(device: Gpu, lazy: boolean, effort: Effort): Promise<Row[]
     [rows, width],
   )
   const gradient = device.zeros([rows, width])
-  const groups = [{ parameter, gradient, state, settings: { ...usual, lazy } }]
+  const copy: Tensor<'f16'> | null = copied ? device.zeros([rows, width], 'f16') : null
+  const groups = [{ parameter, gradient, state, copy, settings: { ...usual, lazy } }]
   const rates = device.from(adamRates([usual]), [1, 2])
   // Captured on CUDA, so that the time is the GPU's and not that of a host that has just started.
   adam.stepAll(groups, rates)
@@ -50,9 +54,9 @@ async function single(device: Gpu, lazy: boolean, effort: Effort): Promise<Row[]
     },
     effort,
   )
-  const bytes = width * (32 * touched + 4 * (rows - touched))
+  const bytes = width * ((copied ? 34 : 32) * touched + 4 * (rows - touched))
   const speed = bytes / 1e6 / time
-  const what = lazy ? 'lazy' : 'dense'
+  const what = `${lazy ? 'lazy' : 'dense'}${copied ? ', with a copy in f16' : ''}`
   return [
     { what, value: time, unit: 'ms' },
     { what, value: speed, unit: 'GB/s' },

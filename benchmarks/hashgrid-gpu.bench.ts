@@ -1,5 +1,5 @@
 import { createHashGrid, gridLayout, originalGrid } from '@clipgstream/hashgrid'
-import { createRandom } from '@clipgstream/tensor'
+import { createRandom, toF16 } from '@clipgstream/tensor'
 import type { Benchmark, Effort, Row } from './bench.js'
 import { peers, withFloor } from './gpu.js'
 import { type Gpu, onGpus, timeOf } from './gpus.js'
@@ -22,8 +22,8 @@ export const benchmark: Benchmark = {
   description:
     '4D hash grid of 16 levels x 4 features in f32, at uniformly random points, which are unkind to caches, and at points of ' +
     'one frame that crowd in the middle, where gradients meet in the same entries. The floor is 12 sectors of 32 bytes a point ' +
-    'and level at 5.5 TB/s of the L2 cache. tiny-cuda-nn works in fp16, at uniform points. WebGPU adds gradients in fixed point, ' +
-    'or in floats by compare-and-swap.',
+    'and level at 5.5 TB/s of the L2 cache, 10 sectors where the table is in f16. tiny-cuda-nn works in fp16, at ' +
+    'uniform points. WebGPU adds gradients in fixed point, or in floats by compare-and-swap.',
   run: (effort) =>
     onGpus(async (device) => {
       const rows: Row[] = []
@@ -32,7 +32,7 @@ export const benchmark: Benchmark = {
           rows.push(...(await measure(device, log2TableSize, points, 'uniform', effort)))
         }
       }
-      for (const log2TableSize of [17, 19]) {
+      for (const log2TableSize of [17, 19, 20]) {
         rows.push(...(await measure(device, log2TableSize, 100_000, 'one frame', effort)))
       }
       return rows
@@ -56,23 +56,36 @@ async function measure(
   const grid = await createHashGrid(device, config)
   const places = spread === 'uniform' ? uniform(4 * points) : Float32Array.from({ length: 4 * points }, crowded)
   const inputs = { points: device.from(places, [points, 4]) }
-  const table = device.from(uniform(entries * config.features), [entries, config.features])
-  const vTable = device.zeros([entries, config.features])
+  const values = uniform(1 << 20)
+  const shape = [entries, config.features]
+  const table = device.from(repeated(values, new Float32Array(entries * config.features)), shape)
+  const halves = Uint16Array.from(values, toF16)
+  const halfTable = device.from(repeated(halves, new Uint16Array(entries * config.features)), shape)
+  const vTable = device.zeros(shape)
   // Any gradients that are not zero.
   const vEncoded = grid.forward(inputs, table)
 
   const forward = await timeOf(device, { work: () => grid.forward(inputs, table) }, effort)
+  const half = await timeOf(device, { work: () => grid.forward(inputs, halfTable) }, effort)
   const backward = await timeOf(device, { work: () => grid.backward(inputs, vEncoded, vTable) }, effort)
   const known = spread === 'uniform' ? tinyCudaNn[`${points} ${log2TableSize}`] : undefined
-  const floor = (1e3 * points * config.levels * 12 * 32) / cacheBandwidth
+  const floorOf = (sectors: number) => (1e3 * points * config.levels * sectors * 32) / cacheBandwidth
+  const floor = floorOf(12)
   const where = `${points / 1000}k points${spread === 'uniform' ? '' : ' of one frame'}, 2^${log2TableSize}`
   const rivals = (value: number, rival: number | undefined) =>
     rival === undefined ? {} : peers(device, value, { 'tiny-cuda-nn fp16': rival })
   const row = (what: string, value: number, rival: number | undefined): Row[] =>
     withFloor({ what: `${where}: ${what}`, value, unit: 'ms', ratios: rivals(value, rival) }, floor)
+  const ofHalf = {
+    what: `${where}: forward, table in f16`,
+    value: half,
+    unit: 'ms',
+    ratios: { 'table in f32': forward / half },
+  }
   const both = forward + backward
   const rows: Row[] = [
     ...row('forward', forward, known?.[0]),
+    ...withFloor(ofHalf, floorOf(10)),
     ...row('backward', backward, known?.[1]),
     {
       what: `${where}: forward and backward`,
@@ -86,4 +99,10 @@ async function measure(
   const swapping = await timeOf(device, { work: () => other.backward(inputs, vEncoded, vTable), repeat: 5 }, effort)
   const ratios = { 'fixed point': backward / swapping }
   return [...rows, { what: `${where}: backward by compare-and-swap`, value: swapping, unit: 'ms', ratios }]
+}
+
+/** `values` over and over, as often as they fit: drawing as many would take longer than what is measured. */
+function repeated<T extends Float32Array | Uint16Array>(values: T, into: T): T {
+  for (let at = 0; at < into.length; at += values.length) into.set(values.subarray(0, into.length - at), at)
+  return into
 }

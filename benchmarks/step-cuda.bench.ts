@@ -248,6 +248,7 @@ function spannedOperators(device: CudaDevice, operators: TrainingOperators, span
     })
   return {
     device,
+    table: operators.table,
     anchors: spanned('anchors', operators.anchors),
     grid: spanned('hash grid', operators.grid),
     fieldNet: spanned('field network', operators.fieldNet),

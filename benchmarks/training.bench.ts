@@ -132,6 +132,7 @@ function timedOperators(operators: TrainingOperators, times: CallTimes): Trainin
   const { device, anchors, grid, fieldNet, decoders, rasterizer, photometric, volume, colorAffine, adam } = operators
   return {
     device,
+    table: operators.table,
     colorAffine,
     anchors: timed('anchors', anchors, times),
     grid: timed('hash grid', grid, times),

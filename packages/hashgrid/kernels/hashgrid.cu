@@ -9,6 +9,9 @@
 // Floor for N points, L levels, F = 4: 16 N L entries of 16 bytes, in 12 N L sectors of 32 bytes on average, from the L2
 // cache: 6.1 GB for a million points and 16 levels, 1.1 ms at 5.5 TB/s. Device memory moves 16 N + 16 N L bytes and the table:
 // 0.1 ms at 3 TB/s. Backward adds as many entries by vector atomics (12 N L sectors); scalar ones would be 64 N L.
+// Tables of halves, F = 4: neighbours in x share a sector three times out of four instead of every other time, so 10 N L
+// sectors, 0.93 ms: at most 1.2 times as fast while two levels lie in the cache either way (2^17 entries: 2 MiB).
+// With 2^20 entries two levels are 32 MiB of floats, more than the near half of an H100's 50 MB, and 16 MiB of halves.
 // Limits: 2^30 points.
 #include "common.cuh"
 
@@ -103,6 +106,38 @@ template <int F> __device__ __forceinline__ void loadRow(const float* p, float (
   }
 }
 
+/// Two numbers out of a word of halves, exactly.
+__device__ __forceinline__ float2 widen(uint32_t word) {
+  return __half22float2(*reinterpret_cast<const __half2*>(&word));
+}
+
+template <int F> __device__ __forceinline__ void loadRow(const __half* p, float (&row)[F]) {
+  if constexpr (F == 1) {
+    row[0] = __half2float(__ldg(p));
+  } else {
+    uint32_t words[F / 2];
+    if constexpr (F == 2) {
+      words[0] = __ldg(reinterpret_cast<const uint32_t*>(p));
+    } else if constexpr (F == 4) {
+      const uint2 v = __ldg(reinterpret_cast<const uint2*>(p));
+      words[0] = v.x;
+      words[1] = v.y;
+    } else {
+      const uint4 v = __ldg(reinterpret_cast<const uint4*>(p));
+      words[0] = v.x;
+      words[1] = v.y;
+      words[2] = v.z;
+      words[3] = v.w;
+    }
+#pragma unroll
+    for (int f = 0; f < F; f += 2) {
+      const float2 v = widen(words[f / 2]);
+      row[f] = v.x;
+      row[f + 1] = v.y;
+    }
+  }
+}
+
 template <int F> __device__ __forceinline__ void storeRow(float* p, const float (&row)[F]) {
   if constexpr (F == 1) {
     *p = row[0];
@@ -129,8 +164,8 @@ template <int F> __device__ __forceinline__ void addRow(float* p, float weight, 
 }
 
 /// The block's points at levels 2 blockIdx.y and the next.
-template <int F> __device__ __forceinline__ void encodeLevels(
-    const float* __restrict__ points, const uint32_t* __restrict__ count, const float* __restrict__ table,
+template <int F, typename T> __device__ __forceinline__ void encodeLevels(
+    const float* __restrict__ points, const uint32_t* __restrict__ count, const T* __restrict__ table,
     float* __restrict__ encoded, uint32_t n, uint32_t levelCount, const Levels& levels) {
   const uint32_t rows = countOf(count, n);
   if (blockIdx.x * POINTS >= rows) return;
@@ -202,15 +237,19 @@ template <int F> __device__ __forceinline__ void encodeLevelsBackward(
   }
 }
 
-// encode<F>: points // [n, 4], count // [1] or null, table // [E, F]; writes encoded // [n, levelCount F]
+// encode<F>, encodeHalves<F>: points // [n, 4], count // [1] or null, table // [E, F] in f32 and in f16;
+// writes encoded // [n, levelCount F]
 // encodeBackward<F>: vEncoded // [n, levelCount F]; adds to vTable // [E, F]
 // Grid: blocks of 128 points by pairs of levels.
-#define KERNELS(F)                                                                                                     \
-  extern "C" __global__ void __launch_bounds__(THREADS) encode##F(                                                     \
-      const float* __restrict__ points, const uint32_t* __restrict__ count, const float* __restrict__ table,           \
+#define ENCODE(NAME, F, T)                                                                                             \
+  extern "C" __global__ void __launch_bounds__(THREADS) NAME##F(                                                       \
+      const float* __restrict__ points, const uint32_t* __restrict__ count, const T* __restrict__ table,               \
       float* __restrict__ encoded, uint32_t n, uint32_t levelCount, const __grid_constant__ Levels levels) {           \
     encodeLevels<F>(points, count, table, encoded, n, levelCount, levels);                                             \
-  }                                                                                                                    \
+  }
+#define KERNELS(F)                                                                                                     \
+  ENCODE(encode, F, float)                                                                                             \
+  ENCODE(encodeHalves, F, __half)                                                                                      \
   extern "C" __global__ void __launch_bounds__(THREADS) encodeBackward##F(                                             \
       const float* __restrict__ points, const uint32_t* __restrict__ count, const float* __restrict__ vEncoded,        \
       float* __restrict__ vTable, uint32_t n, uint32_t levelCount, const __grid_constant__ Levels levels) {            \

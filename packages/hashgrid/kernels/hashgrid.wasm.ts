@@ -6,8 +6,9 @@
 // since neighbours in x mostly share a cache line and finding the places is a third of the work.)
 // SIMD over corners for places and weights, over features for the sums. Points go in batches through slots of scratch: the
 // reads of many points are then under way at once, which hides much of their latency.
+// A table in f16 is widened as a whole first: this is the plain way, which other devices are compared with.
 // Limits: 2^31 points, entries of a level below 2^31 bytes.
-import { at } from '../../tensor/kernels/simd'
+import { at, fromF16x4 } from '../../tensor/kernels/simd'
 
 // A level's record: scale and factors of the four axes as two vectors, then three words.
 const levelBytes: usize = 64
@@ -266,5 +267,18 @@ export function encodeBackward(
         for (let c = slot; c < cornersEnd; c += 4) scatter(c, entries, from, bytes)
       }
     }
+  }
+}
+
+/** wide // [size] = the numbers that `halves` // [size] stand for; chunks of `block`, a multiple of 4. */
+export function widen(chunk: i32, scratch: usize, halves: usize, wide: usize, size: i32, block: i32): void {
+  const end = min(size, (chunk + 1) * block)
+  let i = chunk * block
+  for (; i + 4 <= end; i += 4) {
+    v128.store(at(wide, i), fromF16x4(v128.load16x4_u(halves + ((i as usize) << 1))))
+  }
+  for (; i < end; i++) {
+    const one = i32x4.splat(load<u16>(halves + ((i as usize) << 1)))
+    v128.store32_lane(at(wide, i), fromF16x4(one), 0)
   }
 }

@@ -89,10 +89,11 @@ export interface HashGrid {
   /** Values of one encoded point, L F. */
   readonly width: number
   /**
-   * table // [E, F]; returns encoded // [N, L F]
+   * table // [E, F]; returns encoded // [N, L F]. A table in f16 counts as the numbers that it holds, in f32
+   * arithmetic: the bytes are those of the table widened to f32.
    * @throws ShapeError, DTypeError, WrongDeviceError, DisposedError
    */
-  forward(inputs: HashGridInputs, table: Tensor<'f32'>): Tensor<'f32'>
+  forward(inputs: HashGridInputs, table: Tensor<'f32' | 'f16'>): Tensor<'f32'>
   /**
    * vEncoded // [N, L F]; adds to vTable // [E, F]
    * @throws ShapeError, DTypeError, WrongDeviceError, DisposedError

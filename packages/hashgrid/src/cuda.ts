@@ -17,7 +17,10 @@ export async function createCudaHashGrid(device: Device, config: HashGridConfig)
   const { levels, features } = config
   const module = await device.load(new URL('../dist/kernels/hashgrid.fatbin', import.meta.url))
   const signature = `ppppuu${levelSignature.repeat(maxLevels)}`
-  const encode = module.kernel(`encode${features}`, signature)
+  const encode = {
+    f32: module.kernel(`encode${features}`, signature),
+    f16: module.kernel(`encodeHalves${features}`, signature),
+  }
   const encodeBackward = module.kernel(`encodeBackward${features}`, signature)
   const { entries, width } = layout
   const records = levelRecords(layout)
@@ -38,12 +41,13 @@ export async function createCudaHashGrid(device: Device, config: HashGridConfig)
     layout,
     entries,
     width,
-    forward(inputs: HashGridInputs, table: Tensor<'f32'>): Tensor<'f32'> {
+    forward(inputs: HashGridInputs, table: Tensor<'f32' | 'f16'>): Tensor<'f32'> {
       const { points, count = null } = inputs
       const n = pointCount('hashgrid.forward', inputs)
-      check('hashgrid.forward', device, 'table', table, 'f32', [entries, features])
+      const dtype = table.dtype === 'f16' ? 'f16' : 'f32'
+      check('hashgrid.forward', device, 'table', table, dtype, [entries, features])
       const encoded = device.empty([n, width], 'f32', 'encoded')
-      device.launch(encode, shape(n), points, count, table, encoded, n, levels, ...records)
+      device.launch(encode[dtype], shape(n), points, count, table, encoded, n, levels, ...records)
       return encoded
     },
     backward(inputs: HashGridInputs, vEncoded: Tensor<'f32'>, vTable: Tensor<'f32'>): void {

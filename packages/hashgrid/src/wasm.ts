@@ -5,6 +5,8 @@ import { gridLayout } from './layout.js'
 
 /** Points of a forward chunk. */
 const block = 2048
+/** Values of a chunk that is widened. */
+const wideBlock = 65536
 const levelWords = 16
 
 export async function createWasmHashGrid(device: Device, config: HashGridConfig): Promise<HashGrid> {
@@ -16,6 +18,7 @@ export async function createWasmHashGrid(device: Device, config: HashGridConfig)
   const module = await device.load(new URL('../dist/kernels/hashgrid.wasm', import.meta.url))
   const encode = module.kernel('encode')
   const encodeBackward = module.kernel('encodeBackward')
+  const widen = module.kernel('widen')
   const { entries, width } = layout
   const shift = 2 + Math.log2(features)
   const records = levelRecords(layout)
@@ -31,14 +34,17 @@ export async function createWasmHashGrid(device: Device, config: HashGridConfig)
     layout,
     entries,
     width,
-    forward(inputs: HashGridInputs, table: Tensor<'f32'>): Tensor<'f32'> {
+    forward(inputs: HashGridInputs, table: Tensor<'f32' | 'f16'>): Tensor<'f32'> {
       const { points, count = null } = inputs
       const n = pointCount('hashgrid.forward', inputs)
-      check('hashgrid.forward', device, 'table', table, 'f32', [entries, features])
+      const isHalf = table.dtype === 'f16'
+      check('hashgrid.forward', device, 'table', table, isHalf ? 'f16' : 'f32', [entries, features])
       const encoded = device.empty([n, width], 'f32', 'encoded')
+      using wide = isHalf ? device.empty(table.shape, 'f32', 'wide table') : null
+      if (wide) device.launch(widen, Math.ceil(table.size / wideBlock), table, wide, table.size, wideBlock)
       using places = device.from(records)
       const chunks = levels * Math.ceil(n / block)
-      device.launch(encode, chunks, points, count, table, encoded, places, n, block, width, shift)
+      device.launch(encode, chunks, points, count, wide ?? table, encoded, places, n, block, width, shift)
       return encoded
     },
     backward(inputs: HashGridInputs, vEncoded: Tensor<'f32'>, vTable: Tensor<'f32'>): void {

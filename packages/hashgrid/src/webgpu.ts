@@ -32,7 +32,9 @@ export async function createWebgpuHashGrid(
   checkLimits(device, config, layout, gradients)
   const module = await device.load(new URL('../dist/kernels/hashgrid.wgsl.json', import.meta.url))
   const constants = { FUSED: await isFused(device, module) }
-  const encode = module.kernel(features < 4 ? 'encode' : 'encodeQuads', constants)
+  const halfModule = await device.load(new URL('../dist/kernels/hashgrid-f16.wgsl.json', import.meta.url))
+  const encodeName = features < 4 ? 'encode' : 'encodeQuads'
+  const encode = { f32: module.kernel(encodeName, constants), f16: halfModule.kernel(encodeName, constants) }
   const largestGradients = module.kernel('largestGradients')
   const encodeBackward = module.kernel('encodeBackward', constants)
   const addGradients = module.kernel('addGradients')
@@ -61,19 +63,20 @@ export async function createWebgpuHashGrid(
     layout,
     entries,
     width,
-    forward(inputs: HashGridInputs, table: Tensor<'f32'>): Tensor<'f32'> {
+    forward(inputs: HashGridInputs, table: Tensor<'f32' | 'f16'>): Tensor<'f32'> {
       const { points, count = null } = inputs
       const n = pointCount('hashgrid.forward', inputs)
-      check('hashgrid.forward', device, 'table', table, 'f32', [entries, features])
+      const dtype = table.dtype === 'f16' ? 'f16' : 'f32'
+      check('hashgrid.forward', device, 'table', table, dtype, [entries, features])
       const encoded = device.empty([n, width], 'f32', 'encoded')
       const settings = settingsFor(n, count, everything(layout, features))
       if (features < 4) {
         const workgroups = Math.ceil(n / threads) * levels
-        device.launch(encode, workgroups, settings, { points, count, table, encoded })
+        device.launch(encode[dtype], workgroups, settings, { points, count, table, encoded })
       } else {
         const workgroups = Math.ceil(n / pointsOfBlock) * Math.ceil(levels / 2) * settings.quads
         const tensors = { points, count, tableQuads: table, encodedQuads: encoded }
-        device.launch(encode, workgroups, settings, tensors)
+        device.launch(encode[dtype], workgroups, settings, tensors)
       }
       return encoded
     },

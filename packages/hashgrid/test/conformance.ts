@@ -1,5 +1,5 @@
 import { createHashGrid, gridLayout, type HashGridConfig, originalGrid } from '@clipgstream/hashgrid'
-import { createRandom, type Device } from '@clipgstream/tensor'
+import { createRandom, type Device, fromF16, toF16 } from '@clipgstream/tensor'
 import type { ConformanceCase } from '../../../tools/conformance/case.js'
 import { oracleBackward, oracleForward } from './oracle.js'
 
@@ -20,13 +20,19 @@ export function problem(config: HashGridConfig, n: number, seed: number): Proble
   return { points, table: values(entries * config.features), vEncoded: values(n * width) }
 }
 
-async function forward(device: Device, config: HashGridConfig, n: number, seed: number) {
+/** Binary16 bits of the table's values, of which every other is denormal or nearly so. */
+function halvesOf(table: Float32Array): Uint16Array<ArrayBuffer> {
+  return Uint16Array.from(table, (value, i) => toF16(i % 2 ? value : value * 2 ** -13))
+}
+
+async function forward(device: Device, config: HashGridConfig, n: number, seed: number, isHalf: boolean) {
   const { points, table } = problem(config, n, seed)
   using _scope = device.scope()
   const grid = await createHashGrid(device, config)
+  const values = isHalf ? halvesOf(table) : table
   const encoded = grid.forward(
     { points: device.from(points, [n, 4]) },
-    device.from(table, [grid.entries, config.features]),
+    device.from(values, [grid.entries, config.features]),
   )
   return { encoded: await encoded.read() }
 }
@@ -67,19 +73,22 @@ const configs: { name: string; size: ConformanceCase['size']; n: number; config:
 ]
 
 export const cases: ConformanceCase[] = configs.flatMap(({ name, size, n, config }, seed) => [
-  {
-    operator: 'hashgrid.forward',
-    name,
-    size,
-    tolerance: { encoded: { absolute: 1e-6, relative: 0 } },
-    run: (device) => forward(device, config, n, seed),
-    ...(size === 'small' && {
-      oracle: () => {
-        const { points, table } = problem(config, n, seed)
-        return { encoded: oracleForward(config, points, table) }
-      },
+  ...[false, true].map(
+    (isHalf): ConformanceCase => ({
+      operator: 'hashgrid.forward',
+      name: isHalf ? `${name}, table in f16` : name,
+      size,
+      tolerance: { encoded: { absolute: 1e-6, relative: 0 } },
+      run: (device) => forward(device, config, n, seed, isHalf),
+      ...(size === 'small' && {
+        oracle: () => {
+          const { points, table } = problem(config, n, seed)
+          const values = isHalf ? Float32Array.from(halvesOf(table), fromF16) : table
+          return { encoded: oracleForward(config, points, values) }
+        },
+      }),
     }),
-  },
+  ),
   {
     operator: 'hashgrid.backward',
     name,

@@ -110,6 +110,8 @@ describe('hash grid on wasm', () => {
     expect([
       errorOf(() => grid.forward({ points: device.zeros([3, 3]) }, table)),
       errorOf(() => grid.forward({ points }, device.zeros([8, 4]))),
+      errorOf(() => grid.forward({ points }, device.zeros([8, 4], 'f16'))),
+      errorOf(() => Reflect.apply(grid.forward, grid, [{ points }, device.zeros([grid.entries, 4], 'u32')])),
       errorOf(() => grid.forward({ points: other.zeros([3, 4]) }, table)),
       errorOf(() => grid.forward({ points, count: device.zeros([2], 'u32') }, table)),
       errorOf(() => grid.backward({ points }, device.zeros([2, 16]), table)),
@@ -121,6 +123,8 @@ describe('hash grid on wasm', () => {
       [
         "ShapeError: hashgrid.forward: points must have shape [*, 4], got [3, 3]",
         "ShapeError: hashgrid.forward: table must have shape [12544, 4], got [8, 4]",
+        "ShapeError: hashgrid.forward: table must have shape [12544, 4], got [8, 4]",
+        "DTypeError: hashgrid.forward: table must be f32, got u32",
         "WrongDeviceError: hashgrid.forward: points lives on wasm (1 thread), but the operator runs on wasm (1 thread); copy it with device.from(await tensor.read(), shape)",
         "ShapeError: hashgrid.forward: count must have shape [1], got [2]",
         "ShapeError: hashgrid.backward: vEncoded must have shape [3, 16], got [2, 16]",

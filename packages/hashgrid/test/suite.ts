@@ -1,6 +1,6 @@
 // What every device must do, beside the conformance cases.
 import { createHashGrid, gridLayout, type HashGridConfig, type HashGridOptions } from '@clipgstream/hashgrid'
-import type { Device } from '@clipgstream/tensor'
+import { type Device, fromF16 } from '@clipgstream/tensor'
 import { afterAll, describe, expect, it } from 'vitest'
 import { compare } from '../../../tools/conformance/case.js'
 import { cases, problem } from './conformance.js'
@@ -56,6 +56,29 @@ export function hashGridSuite(name: string, device: Device | null, { options = [
         const actual = await vTable.read()
         expect(actual.every((value, i) => Math.abs(value - expectedTable[i]!) < 1e-4)).toBe(true)
       }
+    })
+
+    it.each([1, 2, 4, 8])('reads halves as the numbers that they hold: %i features', async (features) => {
+      const n = 200
+      const wide = { ...config, features }
+      const { points } = problem(wide, n, 9)
+      using _ = gpu.scope()
+      const grid = await createHashGrid(gpu, wide)
+      const shape = [grid.entries, features]
+      // All that are finite, one after the other.
+      const halves = Uint16Array.from({ length: grid.entries * features }, (_, i) => {
+        const bits = (i * 40503) & 0xffff
+        return (bits & 0x7c00) === 0x7c00 ? bits & 0x83ff : bits
+      })
+      const inputs = { points: gpu.from(points, [n, 4]) }
+      const encoded = await grid.forward(inputs, gpu.from(halves, shape)).read()
+      const widened = gpu.from(Float32Array.from(halves, fromF16), shape)
+      expect(encoded).toEqual(await grid.forward(inputs, widened).read())
+      halves.fill(0x7c00)
+      const infinite = await grid.forward(inputs, gpu.from(halves, shape)).read()
+      const isInside = (i: number) => points.subarray(4 * i, 4 * i + 4).every((x) => x >= 0 && x <= 1)
+      for (const [i, value] of infinite.entries())
+        expect(Number.isFinite(value)).toBe(!isInside(Math.floor(i / grid.width)))
     })
 
     it('takes no points at all', async () => {

@@ -9,6 +9,7 @@
 @group(0) @binding(2) var<storage, read_write> gradient: array<u32>; // bits of floats
 @group(0) @binding(3) var<storage, read_write> m: array<f32>;
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
+@group(0) @binding(6) var<storage, read_write> copy: array<atomic<u32>>; // f16, two in a word: maybe of two workgroups
 
 /// Rows of 3 are the most that fit.
 var<workgroup> touched: array<atomic<u32>, 683>;
@@ -33,6 +34,11 @@ fn adamStepRows(
       parameter[i] = next.parameter.x;
       m[i] = next.m.x;
       v[i] = next.v.x;
+      if (adamSettings.copied != 0u) {
+        let shift = 16u * (i & 1u);
+        atomicAnd(&copy[i / 2u], ~(0xffffu << shift));
+        atomicOr(&copy[i / 2u], halvesOf(next.parameter).x << shift);
+      }
     }
     if (g != 0u) { gradient[i] = 0u; }
   }

@@ -19,6 +19,8 @@ struct AdamSettings {
   rest2: f32,
   /// Negative: gradients are used as they are.
   gradientLimit: f32,
+  /// Whether there is a copy in f16.
+  copied: u32,
 }
 
 @group(0) @binding(0) var<uniform> adamSettings: AdamSettings;
@@ -46,6 +48,22 @@ fn isTouched(bits: vec4u) -> vec4<bool> {
 
 /// A moment, or zero below the least normal number. NaN stays.
 fn normal(x: vec4f) -> vec4f { return select(x, vec4f(0), abs(x) < vec4f(1.17549435e-38)); }
+
+/// Binary16 bits of four floats, rounded to nearest even, infinite beyond 65504. In integers: how `pack2x16float` rounds
+/// is left to the implementation.
+fn halvesOf(x: vec4f) -> vec4u {
+  let bits = bitcast<vec4u>(x);
+  let magnitude = bits & vec4u(0x7fffffff);
+  let exponent = magnitude >> vec4u(23);
+  // Without the bias between the exponents; denormal numbers as multiples of 2^-24. What is shifted out decides.
+  let denormal = (magnitude & vec4u(0x7fffff)) | vec4u(0x800000);
+  let digits = select(denormal, magnitude - vec4u(0x38000000), exponent >= vec4u(113));
+  let shift = min(vec4u(126) - min(exponent, vec4u(113)), vec4u(25));
+  let odd = (digits >> shift) & vec4u(1);
+  let rounded = (digits + (vec4u(1) << (shift - vec4u(1))) - vec4u(1) + odd) >> shift;
+  let special = select(vec4u(0x7c00), vec4u(0x7e00), magnitude > vec4u(0x7f800000));
+  return select(rounded, special, magnitude >= vec4u(0x47800000)) | ((bits >> vec4u(16)) & vec4u(0x8000));
+}
 
 struct Moved { parameter: vec4f, m: vec4f, v: vec4f }
 

@@ -6,10 +6,11 @@
 // groups two, all eight of their loads before the first use; of rows of 4 that may be skipped four, gradients first, then the
 // rest of those that are touched, two at a time. What lies at a border, and rows of 1 or 2, take a slower way. Blocks of longer
 // or odd rows that may be skipped find touched ones first, with a flag a row in shared memory, and then step them.
-// Moments are read and written past the caches: nothing needs them before the next step.
+// Moments are read and written past the caches: nothing needs them before the next step; a parameter with a copy in
+// halves is written so, too. The copy comes out of the same registers.
 // Floor: 32 bytes an element (parameter, gradient and two moments, read and written; 28 where the gradient is zero
 // already), 85 us for 8 M elements at 3 TB/s; 4 bytes an element of skipped rows. Sectors have 32 bytes: where a tenth of
-// rows of 4 is touched, a fifth of all sectors moves.
+// rows of 4 is touched, a fifth of all sectors moves. A copy adds 2 bytes an element that is stepped.
 // Limits: 2^30 elements a group.
 #include "common.cuh"
 
@@ -27,6 +28,8 @@ struct Group {
   float* v;
   /// learningRate / (1 - beta1^step), 1 / sqrt(1 - beta2^step)
   const float* rates;
+  /// Null, or where parameters that were stepped go as well, rounded to nearest even; infinite beyond 65504.
+  __half* copy;
   uint32_t size;
   /// First trained element and one past the last.
   uint32_t first, last;
@@ -68,6 +71,13 @@ __device__ __forceinline__ void update(const Group& o, const Rates& r, float g, 
 __device__ __forceinline__ float4 stream4(const float* p) { return __ldcs(reinterpret_cast<const float4*>(p)); }
 __device__ __forceinline__ void streamOut4(float* p, float4 v) { __stcs(reinterpret_cast<float4*>(p), v); }
 
+/// p[0..3]; 8-byte aligned.
+__device__ __forceinline__ void storeHalves4(__half* p, float4 v) {
+  const __half2 low = __floats2half2_rn(v.x, v.y), high = __floats2half2_rn(v.z, v.w);
+  *reinterpret_cast<uint2*>(p) =
+      make_uint2(*reinterpret_cast<const uint32_t*>(&low), *reinterpret_cast<const uint32_t*>(&high));
+}
+
 __device__ __forceinline__ bool isClear(float4 g) {
   return (__float_as_uint(g.x) | __float_as_uint(g.y) | __float_as_uint(g.z) | __float_as_uint(g.w)) == 0;
 }
@@ -79,7 +89,12 @@ __device__ __forceinline__ void finish4(const Group& o, const Rates& r, uint32_t
   update(o, r, limited(g.y, limit), p.y, m.y, v.y);
   update(o, r, limited(g.z, limit), p.z, m.z, v.z);
   update(o, r, limited(g.w, limit), p.w, m.w, v.w);
-  store4(o.parameter + i, p);
+  if (o.copy) {
+    streamOut4(o.parameter + i, p);
+    storeHalves4(o.copy + i, p);
+  } else {
+    store4(o.parameter + i, p);
+  }
   streamOut4(o.m + i, m);
   streamOut4(o.v + i, v);
 }
@@ -180,6 +195,12 @@ __device__ __forceinline__ void step4(
     put4(o.parameter, i, o.size, p);
     put4(o.m, i, o.size, m);
     put4(o.v, i, o.size, v);
+    if (o.copy) {
+#pragma unroll
+      for (int j = 0; j < 4; j++) {
+        if (on[j]) o.copy[i + j] = __float2half_rn(p[j]);
+      }
+    }
   }
   const float zeros[4] = {};
   if (!clear) put4(o.gradient, i, o.size, zeros);
@@ -234,6 +255,7 @@ __device__ __forceinline__ void stepRows(const Group& o, const Rates& r, uint32_
     const float g = o.gradient[i];
     if (touched[(i - begin) / width] && i >= o.first && i < o.last) {
       update(o, r, limited(g, o.gradientLimit), o.parameter[i], o.m[i], o.v[i]);
+      if (o.copy) o.copy[i] = __float2half_rn(o.parameter[i]);
     }
     if (__float_as_uint(g) != 0) o.gradient[i] = 0;
   }
@@ -257,11 +279,12 @@ template <int N> __device__ __forceinline__ void stepGroups(const Groups<N>& gro
   else stepRows(o, r, begin, touched);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) adamStep(const __grid_constant__ Groups<1> groups) {
+// Four blocks a multiprocessor, 64 registers: a kernel that waits for memory wants them all.
+extern "C" __global__ void __launch_bounds__(THREADS, 4) adamStep(const __grid_constant__ Groups<1> groups) {
   stepGroups(groups);
 }
 
 /// Unused groups at the end have no blocks.
-extern "C" __global__ void __launch_bounds__(THREADS) adamStepAll(const __grid_constant__ Groups<32> groups) {
+extern "C" __global__ void __launch_bounds__(THREADS, 4) adamStepAll(const __grid_constant__ Groups<32> groups) {
   stepGroups(groups);
 }

@@ -4,7 +4,7 @@
 // no row is touched. Elements are independent: equal bytes every time. Buffers have multiples of 16
 // bytes: what lies between the end of a tensor and a multiple of four is nobody's.
 // Floor: 32 bytes an element (parameter, gradient and two moments, read and written; 28 where the gradient is zero
-// already); 4 bytes an element of skipped rows.
+// already), 2 more for a copy in f16; 4 bytes an element of skipped rows.
 // Limits: 2^30 elements.
 //#include "./adam-update.wgsl"
 
@@ -12,6 +12,7 @@
 @group(0) @binding(2) var<storage, read_write> gradient: array<vec4u>; // bits of floats
 @group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> copy: array<vec2u>; // f16
 
 /// Elements of rows that are touched.
 fn chosen(g: vec4u) -> vec4<bool> {
@@ -23,6 +24,8 @@ fn chosen(g: vec4u) -> vec4<bool> {
   if (width == 2u) { return pairs.xxyy; }
   return vec4<bool>(any(pairs));
 }
+
+fn pairsOf(halves: vec4u) -> vec2u { return halves.xz | (halves.yw << vec2u(16)); }
 
 @compute @workgroup_size(256)
 fn adamStep(
@@ -42,6 +45,11 @@ fn adamStep(
     parameter[place] = select(p, next.parameter, on);
     m[place] = select(oldM, next.m, on);
     v[place] = select(oldV, next.v, on);
+    if (adamSettings.copied != 0u) {
+      let halves = halvesOf(next.parameter);
+      let mask = select(vec4u(0), vec4u(0xffff), on);
+      copy[place] = (copy[place] & ~pairsOf(mask)) | pairsOf(halves & mask);
+    }
   }
   if (any(g != vec4u(0))) { gradient[place] = vec4u(0); }
 }

@@ -43,6 +43,11 @@ export interface AdamGroup {
   parameter: Tensor<'f32'>
   gradient: Tensor<'f32'>
   state: AdamState
+  /**
+   * The parameter once more in f16, for kernels that read it: rows that are stepped are written here too, rounded to
+   * nearest even; others stay as they are. Beyond 65504 it is infinite, as f16 has it.
+   */
+  copy?: Tensor<'f16'> | null
   settings: AdamSettings
 }
 
@@ -57,7 +62,8 @@ export interface AdamGroup {
  * slow on some processors.
  *
  * Tolerance between devices, one step from equal states: parameters 1e-6 relative plus 1e-6 learningRate, v 1e-6 relative, m 1e-6
- * relative to the larger of its two terms, which may cancel (each has a few f32 roundings).
+ * relative to the larger of its two terms, which may cancel (each has a few f32 roundings). A copy is the
+ * rounding of the very parameter that the device wrote.
  */
 export interface Adam {
   /** Zero moments. They belong to the scope that is open. */

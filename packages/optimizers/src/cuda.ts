@@ -10,7 +10,7 @@ const unit = 2048
 /** Of rows of four that may be skipped. */
 const lazyUnit = 4096
 const groupsPerLaunch = 32
-const groupSignature = 'pppppuuuuuuffffff'
+const groupSignature = 'ppppppuuuuuuffffff'
 
 export async function createCudaAdam(device: Device): Promise<Adam> {
   if (!(device instanceof CudaDevice)) {
@@ -62,7 +62,7 @@ interface Launched {
 
 function launchOf(operator: string, device: Device, group: AdamGroup, rates: number): Launched {
   const { width, numbers } = checkGroup(operator, device, group)
-  const { parameter, gradient, state } = group
+  const { parameter, gradient, state, copy = null } = group
   const { epsilon, beta1, beta2, lazy, rows, gradientLimit } = numbers
   const size = parameter.size
   // Rows that do not lie inside of four elements stay together in a block.
@@ -72,7 +72,7 @@ function launchOf(operator: string, device: Device, group: AdamGroup, rates: num
   return {
     blocks: size > 0 ? Math.ceil(size / elements) : 0,
     head: [
-      ...[parameter, gradient, state.m, state.v, rates],
+      ...[parameter, gradient, state.m, state.v, rates, copy],
       ...[size, rows[0] * width, rows[1] * width, lazy ? width : 0, elements],
     ],
     numbers: [epsilon, beta1, 1 - beta1, beta2, 1 - beta2, gradientLimit ?? -1],

@@ -15,13 +15,14 @@ export function zeroState(device: Device, parameter: Tensor<'f32'>): AdamState {
 export function checkGroup(
   operator: string,
   device: Device,
-  { parameter, gradient, state, settings }: AdamGroup,
+  { parameter, gradient, state, copy, settings }: AdamGroup,
 ): { width: number; numbers: AdamNumbers } {
   const { shape } = parameter
   check(operator, device, 'parameter', parameter, 'f32', shape)
   check(operator, device, 'gradient', gradient, 'f32', shape)
   check(operator, device, 'm', state.m, 'f32', shape)
   check(operator, device, 'v', state.v, 'f32', shape)
+  if (copy) check(operator, device, 'copy', copy, 'f16', shape)
   const rowCount = shape[0] ?? 1
   return { width: parameter.size / Math.max(rowCount, 1), numbers: adamNumbers(settings, rowCount) }
 }

@@ -17,7 +17,7 @@ export async function createWasmAdam(device: Device): Promise<Adam> {
   const adamStep = module.kernel('adamStep')
 
   const step = (
-    { parameter, gradient, state: { m, v } }: AdamGroup,
+    { parameter, gradient, state: { m, v }, copy = null }: AdamGroup,
     { width, numbers }: Checked,
     stepSize: number,
     rootScale: number,
@@ -33,6 +33,7 @@ export async function createWasmAdam(device: Device): Promise<Adam> {
       gradient,
       m,
       v,
+      copy,
       parameter.size,
       unit,
       rows[0] * width,

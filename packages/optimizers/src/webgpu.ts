@@ -21,7 +21,7 @@ export async function createWebgpuAdam(device: Device): Promise<Adam> {
   const adamStepRows = adamRows.kernel('adamStepRows')
 
   const step = (
-    { parameter, gradient, state: { m, v } }: AdamGroup,
+    { parameter, gradient, state: { m, v }, copy = null }: AdamGroup,
     { width, numbers }: Checked,
     rates: Tensor<'f32'>,
     group: number,
@@ -35,8 +35,9 @@ export async function createWebgpuAdam(device: Device): Promise<Adam> {
     const settings = {
       ...{ size, first: rows[0] * width, last: rows[1] * width, lazyWidth: lazy ? width : 0, unit, group },
       ...{ epsilon, beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, gradientLimit: gradientLimit ?? -1 },
+      copied: copy !== null,
     }
-    const tensors = { parameter, gradient, m, v, rates }
+    const tensors = { parameter, gradient, m, v, rates, copy }
     device.launch(whole ? adamStepRows : adamStep, Math.ceil(size / unit), settings, tensors)
   }
 

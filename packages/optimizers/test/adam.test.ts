@@ -1,4 +1,5 @@
 import { type AdamGroup, type AdamStep, adamRates, createAdam } from '@clipgstream/optimizers'
+import { fromF16, toF16 } from '@clipgstream/tensor'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compare } from '../../../tools/conformance/case.js'
@@ -150,6 +151,52 @@ describe.each(devices)('Adam on $kind', ({ device, bearsMuch }) => {
     adam.stepAll(groups, rates)
     for (const [i, { parameter, settings }] of groups.entries())
       expect(await parameter.read()).toEqual((await runStep(device, problems[i]!, settings)).parameter)
+  })
+
+  it.each([1, 3, 4])('rounds the copy to nearest even, rows of %i', async (width) => {
+    using _ = device.scope()
+    const word = new Uint32Array(1)
+    const float = new Float32Array(word.buffer)
+    const beside = (value: number, by: number) => {
+      float[0] = value
+      word[0]! += by
+      return float[0]
+    }
+    // Every half, what lies between it and the next, and the f32 on both sides of that; 65536 is next to 65504.
+    const values = [Infinity, Number.NaN, 65504, 65519.99, 65520, 65521, 1e30, 1e-30]
+    for (let bits = 0; bits < 0x7c00; bits += bearsMuch ? 1 : 97) {
+      const [below, above] = [fromF16(bits), bits === 0x7bff ? 65536 : fromF16(bits + 1)]
+      const middle = (below + above) / 2
+      values.push(below, middle, beside(middle, -1), beside(middle, 1))
+    }
+    while (values.length % width > 0) values.push(0)
+    const parameters = Float32Array.from([...values, ...values.map((value) => -value)])
+    const shape = [parameters.length / width, width]
+    const adam = await createAdam(device)
+    for (const lazy of [false, true]) {
+      const parameter = device.from(parameters, shape)
+      const gradient = device.empty(shape)
+      device.fill(gradient, 1)
+      const copy = device.zeros(shape, 'f16')
+      const settings = { ...usual, learningRate: 0, lazy }
+      const group = { parameter, gradient, state: adam.state(parameter), copy, settings }
+      adam.stepAll([group], device.from(adamRates([settings]), [1, 2]))
+      const numbers = Float32Array.from(await copy.read(), fromF16)
+      const expected = parameters.map((value) => fromF16(toF16(value)))
+      expect(numbers.findIndex((value, i) => !Object.is(value, expected[i]))).toBe(-1)
+      expect(numbers[4]).toBe(Infinity)
+    }
+  })
+
+  it('names what is wrong with a copy', async () => {
+    using _ = device.scope()
+    const adam = await createAdam(device)
+    const parameter = device.zeros([3, 4])
+    const group = { parameter, gradient: device.zeros([3, 4]), state: adam.state(parameter), settings: usual }
+    const rates = device.from(adamRates([usual]), [1, 2])
+    const step = (copy: unknown) => () => Reflect.apply(adam.stepAll, adam, [[{ ...group, copy }], rates])
+    expect(step(device.zeros([3, 4]))).toThrow('adam.stepAll: copy must be f16, got f32')
+    expect(step(device.zeros([4, 3], 'f16'))).toThrow('adam.stepAll: copy must have shape [3, 4], got [4, 3]')
   })
 
   it('takes scalars and nothing at all', async () => {

@@ -1,5 +1,5 @@
-import { type AdamStep, createAdam } from '@clipgstream/optimizers'
-import { createRandom, type Device } from '@clipgstream/tensor'
+import { type AdamStep, adamRates, createAdam } from '@clipgstream/optimizers'
+import { createRandom, type Device, toF16 } from '@clipgstream/tensor'
 import type { ConformanceCase } from '../../../tools/conformance/case.js'
 import { oracleStep } from './oracle.js'
 
@@ -39,6 +39,26 @@ export async function runStep(device: Device, { shape, ...arrays }: Problem, set
   return { parameter: p, gradient: g, m, v }
 }
 
+/** What no parameter is rounded to. */
+const untouched = 0x7d55
+
+/**
+ * A step that writes a copy. stepped // [size] 1 where it is the parameter that the device wrote, rounded, 0 where it is
+ * what it was, -1 elsewhere
+ */
+export async function runCopied(device: Device, { shape, ...arrays }: Problem, settings: AdamStep) {
+  using _scope = device.scope()
+  const adam = await createAdam(device)
+  const parameter = device.from(arrays.parameter, shape)
+  const gradient = device.from(arrays.gradient, shape)
+  const state = { m: device.from(arrays.m, shape), v: device.from(arrays.v, shape) }
+  const copy = device.from(new Uint16Array(parameter.size).fill(untouched), shape)
+  adam.stepAll([{ parameter, gradient, state, copy, settings }], device.from(adamRates([settings]), [1, 2]))
+  const [p, g, bits] = await Promise.all([parameter.read(), gradient.read(), copy.read()])
+  const kindOf = (value: number, i: number) => (bits[i] === toF16(value) ? 1 : bits[i] === untouched ? 0 : -1)
+  return { parameter: p, gradient: g, stepped: Float32Array.from(p, kindOf) }
+}
+
 export function runOracle({ shape, parameter, gradient, m, v }: Problem, settings: AdamStep) {
   const before = {
     parameter: Float64Array.from(parameter),
@@ -50,13 +70,15 @@ export function runOracle({ shape, parameter, gradient, m, v }: Problem, setting
 }
 
 const usual = { learningRate: 1e-3, step: 7, epsilon: 1e-8 }
-const settings: {
+interface Case {
   name: string
   shape: number[]
   wild?: boolean
   size?: ConformanceCase['size']
   settings: AdamStep
-}[] = [
+}
+
+const settings: Case[] = [
   { name: 'dense [37, 11], first step', shape: [37, 11], settings: { ...usual, step: 1, epsilon: 1e-15 } },
   { name: 'dense [5000, 7], late', shape: [5000, 7], settings: { ...usual, step: 100_000, beta1: 0.95, beta2: 0.99 } },
   { name: 'dense [9, 3, 4], rows 2 to 7', shape: [9, 3, 4], settings: { ...usual, rows: [2, 7] } },
@@ -82,7 +104,7 @@ const settings: {
   { name: 'lazy [1M, 4]', shape: [1 << 20, 4], size: 'full', settings: { ...usual, lazy: true, gradientLimit: 1000 } },
 ]
 
-export const cases = settings.map(
+const stepCases = settings.map(
   ({ name, shape, wild, size = 'small', settings }, seed): ConformanceCase => ({
     operator: 'adam.step',
     name,
@@ -98,3 +120,26 @@ export const cases = settings.map(
     ...(size === 'small' && { oracle: () => runOracle(problem(shape, seed, wild), settings) }),
   }),
 )
+
+/** Of whole blocks, with which GPUs take a shorter way. */
+const whole: Case[] = [
+  { name: 'lazy [2500, 4]', shape: [2500, 4], settings: { ...usual, lazy: true } },
+  { name: 'lazy [2500, 4], rows 300 to 2400', shape: [2500, 4], settings: { ...usual, lazy: true, rows: [300, 2400] } },
+]
+
+const copyCases = [...settings, ...whole].map(
+  ({ name, shape, wild, size = 'small', settings }, seed): ConformanceCase => ({
+    operator: 'adam.stepAll',
+    name: `${name}, with a copy`,
+    size,
+    tolerance: {
+      parameter: { absolute: 1e-6 * settings.learningRate, relative: 1e-6 },
+      gradient: { absolute: 0, relative: 0 },
+      stepped: { absolute: 0, relative: 0 },
+    },
+    run: (device) => runCopied(device, problem(shape, seed, wild), settings),
+    ...(size === 'small' && { oracle: () => runOracle(problem(shape, seed, wild), settings) }),
+  }),
+)
+
+export const cases: ConformanceCase[] = [...stepCases, ...copyCases]

@@ -8,8 +8,12 @@ export interface AdamArrays {
   v: Float64Array
 }
 
-/** The arrays after a step; rows have `width` elements. */
-export function oracleStep(before: AdamArrays, width: number, settings: AdamStep): AdamArrays {
+/** The arrays after a step, and 1 where an element was stepped; rows have `width` elements. */
+export function oracleStep(
+  before: AdamArrays,
+  width: number,
+  settings: AdamStep,
+): AdamArrays & { stepped: Float64Array } {
   const { learningRate, step, epsilon, beta1 = 0.9, beta2 = 0.999, lazy = false, gradientLimit } = settings
   const [parameter, gradient, m, v] = [before.parameter, before.gradient, before.m, before.v].map((a) => a.slice()) as [
     Float64Array,
@@ -17,6 +21,7 @@ export function oracleStep(before: AdamArrays, width: number, settings: AdamStep
     Float64Array,
     Float64Array,
   ]
+  const stepped = new Float64Array(parameter.length)
   const [first, last] = settings.rows ?? [0, parameter.length / width]
   for (let row = first; row < last; row++) {
     const elements = Array.from({ length: width }, (_, j) => row * width + j)
@@ -27,6 +32,7 @@ export function oracleStep(before: AdamArrays, width: number, settings: AdamStep
     }
     if (lazy && elements.every((i) => gradient[i] === 0)) continue
     for (const i of elements) {
+      stepped[i] = 1
       const g = gradient[i]!
       m[i] = beta1 * m[i]! + (1 - beta1) * g
       v[i] = beta2 * v[i]! + (1 - beta2) * g * g
@@ -36,5 +42,5 @@ export function oracleStep(before: AdamArrays, width: number, settings: AdamStep
     }
   }
   gradient.fill(0)
-  return { parameter, gradient, m, v }
+  return { parameter, gradient, m, v, stepped }
 }

@@ -39,6 +39,37 @@ export function sigmoid4(x: v128): v128 {
   return f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(x))))
 }
 
+/** Binary16 bits, in lanes of 32, of four floats: rounded to nearest even, infinite beyond 65504, as `toF16` has it. */
+@inline
+export function toF16x4(x: v128): v128 {
+  const magnitude = v128.and(x, i32x4.splat(0x7fffffff))
+  // Less the bias between the exponents, plus just less than half of the last place that stays, ties by its bit.
+  const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1))
+  const normal = i32x4.shr_u(i32x4.add(i32x4.sub(magnitude, i32x4.splat(0x37fff001)), odd), 13)
+  // Below 2^-14 the sum with 1/2 has its last place where the denormal number has it.
+  const half = i32x4.splat(0x3f000000)
+  const denormal = i32x4.sub(f32x4.add(magnitude, half), half)
+  const nan = i32x4.gt_s(magnitude, i32x4.splat(0x7f800000))
+  const special = v128.bitselect(i32x4.splat(0x7e00), i32x4.splat(0x7c00), nan)
+  const finite = v128.bitselect(denormal, normal, i32x4.lt_s(magnitude, i32x4.splat(0x38800000)))
+  const bits = v128.bitselect(special, finite, i32x4.ge_s(magnitude, i32x4.splat(0x47800000)))
+  return v128.or(bits, v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000)))
+}
+
+/** The four floats that binary16 bits, in lanes of 32, stand for. Exact. */
+@inline
+export function fromF16x4(bits: v128): v128 {
+  const magnitude = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13)
+  const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16)
+  const normal = i32x4.add(magnitude, i32x4.splat(0x38000000))
+  const special = i32x4.add(magnitude, i32x4.splat(0x70000000))
+  // A denormal number as the distance from 2^-14, which is exact and needs no denormal f32.
+  const least = i32x4.splat(0x38800000)
+  const denormal = f32x4.sub(i32x4.add(magnitude, least), least)
+  const finite = v128.bitselect(denormal, normal, i32x4.lt_s(magnitude, i32x4.splat(0x800000)))
+  return v128.or(v128.bitselect(special, finite, i32x4.ge_s(magnitude, i32x4.splat(0xf800000))), sign)
+}
+
 /** Sum of the four lanes, in a fixed order. */
 @inline
 export function sum4(x: v128): f32 {

@@ -8,8 +8,11 @@ const names: Record<number, string> = {
   700: 'CUDA_ERROR_ILLEGAL_ADDRESS',
 }
 
-/** Offset and size of each parameter of the kernels that the fake module has. */
-const kernels: Record<string, [number, number][]> = {
+/** Offset and size of each parameter of a kernel, by its name. */
+export type FakeKernels = Readonly<Record<string, readonly (readonly [number, number])[]>>
+
+/** What every fake module has. */
+const kernels: FakeKernels = {
   scale: [
     [0, 8],
     [8, 4],
@@ -54,6 +57,7 @@ export class FakeGpu {
   readonly #destroyedEvents = new Set<number>()
   readonly #graphs = new Map<number, (() => void)[]>()
   readonly #kernelNames = new Map<number, string>()
+  readonly #kernels: FakeKernels
   #queue: (() => void)[] = []
   #captured: (() => void)[] | undefined
   #next = 2 ** 33
@@ -62,7 +66,10 @@ export class FakeGpu {
     readonly totalBytes = 64 << 20,
     readonly gpuCount = 2,
     readonly version = 13000,
+    /** What modules have besides. */
+    others: FakeKernels = {},
   ) {
+    this.#kernels = { ...kernels, ...others }
     this.driver = driverOver(
       (name, args) => this.#call(name, args),
       (code) => names[code] ?? `CODE_${code}`,
@@ -158,12 +165,12 @@ export class FakeGpu {
       case 'cuModuleGetFunction': {
         const handle = this.#next++
         const kernel = String(args[2])
-        if (!kernels[kernel]) return 500
+        if (!this.#kernels[kernel]) return 500
         this.#kernelNames.set(handle, kernel)
         return set(0, handle)
       }
       case 'cuFuncGetParamInfo': {
-        const parameter = kernels[this.#kernelNames.get(number(0)) ?? '']?.[number(1)]
+        const parameter = this.#kernels[this.#kernelNames.get(number(0)) ?? '']?.[number(1)]
         if (!parameter) return 1
         set(2, parameter[0])
         return set(3, parameter[1])

@@ -171,6 +171,8 @@ export const executionConfig = z.strictObject({
    * does so forward, `tf32` does not.
    */
   precision: z.enum(['fp32', 'tf32x3', 'mixed', 'tf32']).default('fp32'),
+  /** What steps read the grid's table in. `f16` is a rounded copy; gradients, moments and the table itself stay f32. */
+  table: z.enum(['f32', 'f16']).default('f32'),
 })
 
 /** Parts of the method left out, for comparison. */
@@ -194,7 +196,7 @@ export const configSchema = z
     growth: growthConfig,
     colorCompensation: colorCompensationConfig,
     checkpointing: checkpointingConfig,
-    execution: executionConfig.default({ graph: true, imageBytes: null, precision: 'fp32' }),
+    execution: executionConfig.default({ graph: true, imageBytes: null, precision: 'fp32', table: 'f32' }),
     ablation: ablationConfig,
   })
   .refine((c) => c.decoders.combination !== 'add' || c.decoders.staticFeatures === c.field.features, {

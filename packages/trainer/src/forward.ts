@@ -32,7 +32,7 @@ export function decodeFrame(
 ): DecodedFrame {
   const { count } = visible
   const points = anchors.fieldPoints(model.anchors, visible, model.bounds, time)
-  const encoded = grid.forward({ points, count }, model.field.table)
+  const encoded = grid.forward({ points, count }, model.field.halfTable ?? model.field.table)
   const dynamic = fieldNet.forward({ x: encoded, count }, [model.field.net], keep)
   const features = anchors.combine(model.staticFeatures, dynamic.outputs[0]!, visible, how)
   const heads = decoders.forward({ x: features, count }, model.decoders, keep)

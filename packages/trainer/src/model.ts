@@ -5,6 +5,8 @@ import type { Tensor } from '@clipgstream/tensor'
 /** The spatio-temporal field of one clip: dynamic feature = net(grid(position, time)). */
 export interface Field {
   table: Tensor<'f32'> // [E, F]
+  /** The table in f16, which is what is read where there is one; Adam writes both. */
+  halfTable: Tensor<'f16'> | null // [E, F]
   net: HeadParameters
 }
 

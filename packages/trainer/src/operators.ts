@@ -14,10 +14,19 @@ import { createRasterizer, type Rasterizer } from '@clipgstream/rasterizer'
 import type { Device } from '@clipgstream/tensor'
 import type { Config, GridSettings } from './config.js'
 
+export type TableType = 'f32' | 'f16'
+
+export interface SceneOptions extends HeadsOptions {
+  /** `f32` when left out. */
+  table?: TableType
+}
+
 /** The spatio-temporal field of a clip: its grid, and the perceptron behind it. Clips may differ in its shape. */
 export interface FieldOperators {
   readonly grid: HashGrid
   readonly fieldNet: Heads
+  /** What forward passes read the grid's table in. */
+  readonly table: TableType
 }
 
 /** What turns anchors into an image. */
@@ -47,14 +56,14 @@ const rasterizers = {
 export async function createSceneOperators(
   device: Device,
   config: SceneConfig,
-  heads: HeadsOptions = {},
+  options: SceneOptions = {},
 ): Promise<SceneOperators> {
   const { background: _, ...rasterizerConfig } = config.rasterizer
   const [anchors, decoders, rasterizer, field] = await Promise.all([
     createAnchorOperators(device),
-    createHeads(device, decoderShape(config), heads),
+    createHeads(device, decoderShape(config), options),
     createRasterizer(device, rasterizers, rasterizerConfig),
-    createFieldOperators(device, config, heads),
+    createFieldOperators(device, config, options),
   ])
   return { device, anchors, decoders, rasterizer, ...field }
 }
@@ -62,22 +71,22 @@ export async function createSceneOperators(
 export async function createFieldOperators(
   device: Device,
   { grid, field }: Pick<Config, 'grid' | 'field'>,
-  heads: HeadsOptions = {},
+  options: SceneOptions = {},
 ): Promise<FieldOperators> {
   const [hashGrid, fieldNet] = await Promise.all([
     createHashGrid(device, gridShape(grid)),
-    createHeads(device, fieldShape({ grid, field }), heads),
+    createHeads(device, fieldShape({ grid, field }), options),
   ])
-  return { grid: hashGrid, fieldNet }
+  return { grid: hashGrid, fieldNet, table: options.table ?? 'f32' }
 }
 
 export async function createTrainingOperators(
   device: Device,
   config: SceneConfig & Partial<Pick<Config, 'execution'>>,
 ): Promise<TrainingOperators> {
-  const precision = config.execution?.precision ?? 'fp32'
+  const { precision, table } = config.execution ?? { precision: 'fp32', table: 'f32' }
   const [scene, photometric, volume, colorAffine, adam] = await Promise.all([
-    createSceneOperators(device, config, { precision }),
+    createSceneOperators(device, config, { precision, table }),
     createPhotometricLoss(device),
     createVolumeLoss(device),
     createColorAffine(device),

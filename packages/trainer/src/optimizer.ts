@@ -20,6 +20,7 @@ export interface ParameterGroup {
   parameter: Tensor<'f32'>
   gradient: Tensor<'f32'>
   state: AdamState
+  copy: Tensor<'f16'> | null
   /** Rows that are trained. */
   rows: readonly [number, number]
   learningRate: Schedule
@@ -61,6 +62,7 @@ export class ClipOptimizer implements Disposable {
       learningRate: Schedule,
       { lazy = false, ...settings }: Pick<AdamSettings, 'epsilon' | 'lazy' | 'gradientLimit'>,
       first = 0,
+      copy: Tensor<'f16'> | null = null,
     ): Tensor<'f32'> => {
       const gradient = zerosLike(device, parameter, name)
       const rows = [first, parameter.shape[0] ?? 0] as const
@@ -70,6 +72,7 @@ export class ClipOptimizer implements Disposable {
         parameter,
         gradient,
         state: adam.state(parameter),
+        copy,
         rows,
         learningRate: coolingSchedule(learningRate, cooling),
         settings: all,
@@ -97,6 +100,7 @@ export class ClipOptimizer implements Disposable {
         maxSteps: config.decaySteps ?? steps,
       })
     const fieldRate = decaying(rates.field, extent)
+    const { table, halfTable, net } = model.field
     const owns = model.count > model.inherited
     this.gradients = {
       staticFeatures: owns
@@ -109,8 +113,8 @@ export class ClipOptimizer implements Disposable {
         ? null
         : decoderNames.map((name, i) => head(name, model.decoders[i]!, decaying(rates[name]), inClip)),
       field: {
-        net: head('field', model.field.net, fieldRate, { epsilon: fieldEpsilon, gradientLimit }),
-        table: train('field.table', model.field.table, fieldRate, { epsilon: fieldEpsilon, gradientLimit, lazy }),
+        net: head('field', net, fieldRate, { epsilon: fieldEpsilon, gradientLimit }),
+        table: train('field.table', table, fieldRate, { epsilon: fieldEpsilon, gradientLimit, lazy }, 0, halfTable),
       },
       colors: model.colors && train('colors', model.colors, constantSchedule(colorRate), inClip),
     }

@@ -86,7 +86,7 @@ const corrected: Config = {
   },
   colorCompensation: { enabled: true, rate: 0.001 },
   checkpointing: { every: 500, logEvery: 50, evaluateAt: [1000, 5000, 10000, 15000] },
-  execution: { graph: true, imageBytes: null, precision: 'mixed' },
+  execution: { graph: true, imageBytes: null, precision: 'mixed', table: 'f32' },
   ablation: { residualAnchors: true, inheritDecoders: true, independentClips: false },
 }
 

@@ -1,6 +1,6 @@
 import { type HeadParameters, type PerParameter, uploadParameters } from '@clipgstream/decoders'
 import type { Bounds } from '@clipgstream/gaussians'
-import type { Tensor } from '@clipgstream/tensor'
+import { type Tensor, toF16 } from '@clipgstream/tensor'
 import type { ClipModel } from './model.js'
 import type { SceneOperators } from './operators.js'
 
@@ -37,7 +37,7 @@ export const noAnchors: AnchorArrays = {
 
 /** Puts a clip on the device. The model owns its tensors; they outlive any scope but the one that is open now. */
 export function createModel(operators: SceneOperators, state: ClipState): ClipModel {
-  const { device, grid, fieldNet, decoders } = operators
+  const { device, grid, fieldNet, decoders, table } = operators
   const { inherited, own } = state
   const count = (inherited.positions.length + own.positions.length) / 3
   const width = count === 0 ? 0 : (inherited.staticFeatures.length + own.staticFeatures.length) / count
@@ -54,6 +54,7 @@ export function createModel(operators: SceneOperators, state: ClipState): ClipMo
   }
   const [net] = heads(uploadParameters(device, fieldNet.config, [state.field.net]))
   if (!net) throw new Error('the field has one head')
+  const entries = [grid.entries, grid.config.features]
   return {
     clip: state.clip,
     count,
@@ -62,7 +63,11 @@ export function createModel(operators: SceneOperators, state: ClipState): ClipMo
     anchors: { positions: joined('positions', 3), logScaling: joined('logScaling', 6) },
     staticFeatures: joined('staticFeatures', width),
     decoders: heads(uploadParameters(device, decoders.config, state.decoders)),
-    field: { net, table: keep(device.from(state.field.table, [grid.entries, grid.config.features], 'field.table')) },
+    field: {
+      net,
+      table: keep(device.from(state.field.table, entries, 'field.table')),
+      halfTable: table === 'f16' ? keep(device.from(halves(state.field.table), entries, 'field.table in f16')) : null,
+    },
     bounds: state.bounds,
     colors: state.colors && keep(device.from(state.colors, [state.colors.length / 12, 3, 4], 'colors')),
     [Symbol.dispose]() {
@@ -97,6 +102,12 @@ export async function readState(model: ClipModel, inherited: AnchorArrays): Prom
     bounds: model.bounds,
     colors: model.colors && (await model.colors.read()),
   }
+}
+
+function halves(values: Float32Array): Uint16Array {
+  const result = new Uint16Array(values.length)
+  for (let i = 0; i < values.length; i++) result[i] = toF16(values[i]!)
+  return result
 }
 
 export function concatenate(a: Float32Array, b: Float32Array): Float32Array {

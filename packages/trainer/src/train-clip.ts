@@ -172,7 +172,7 @@ export async function* trainClip(task: ClipTask): AsyncGenerator<TrainEvent, 'do
   }
   yield* logged()
   const state = await session.state()
-  const bad = firstNonFinite(stateTensors(config, state))
+  const bad = firstNonFinite(config, stateTensors(config, state))
   if (bad) throw new NonFiniteError(clip.index, steps, bad, lastGood)
   const bytes = await writeClip(run, {
     config,

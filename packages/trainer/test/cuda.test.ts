@@ -42,13 +42,14 @@ describe.skipIf(!device)('training on CUDA', () => {
     ['colour maps', { colorCompensation: { enabled: true } }],
     ['two views of a frame', { sampling: { viewsPerStep: 2 } }],
     ['dense moments', { optimizer: { iterations: 20, lazyTable: false } }],
+    ['a table in f16', { execution: { table: 'f16' } }],
   ] as [string, PartialConfig][])(
     'takes the same way in graphs, launch by launch, and on wasm: %s',
     async (_, over) => {
       const before = gpu.bytesInUse
       using wasm = await createWasmDevice({ threads: 2 })
       const reference = await trainOn(wasm, over)
-      const plain = await trainOn(gpu, { ...over, execution: { graph: false } })
+      const plain = await trainOn(gpu, { ...over, execution: { ...over.execution, graph: false } })
       const graph = await trainOn(gpu, over)
       expect(graph.types).toEqual(reference.types)
       // Adam's first steps have the sign of the gradient alone, which rounding turns where it is almost nothing.

@@ -75,6 +75,7 @@ describe('a run that is killed', () => {
     ['plain', {}],
     ['with colour maps and growth', { colorCompensation: { enabled: true }, growth }],
     ['with independent clips', { ablation: { independentClips: true } }],
+    ['with a table in f16', { execution: { table: 'f16' } }],
   ] as [string, PartialConfig][])('at any write resumes to equal bytes: %s', async (_, over) => {
     const config = tinyConfig({
       optimizer: { iterations: 6 },
@@ -174,6 +175,18 @@ describe('a run that diverges', () => {
     )
     expect(await run.exists('clips/00000/clip.json')).toBe(false)
     expect(device.bytesInUse).toBe(0)
+  })
+
+  it.each(['f32', 'f16'] as const)('may have a table beyond f16 unless it is read in f16: %s', async (table) => {
+    const rates = { field: { initial: 1e9, final: 1e9 } }
+    const checkpointing = { every: null, logEvery: 1, evaluateAt: [] }
+    const config = tinyConfig({ optimizer: { iterations: 1, rates }, checkpointing, execution: { table } })
+    const outcome = await attempt({ run: createMemoryRun(), config, data: tinyData({ frames: 1 }) }, false).catch(
+      String,
+    )
+    const remedy = 'lower the learning rates (optimizer.rates) or look for damaged images and clouds'
+    const reason = 'clip 0: field.table in f16 is not finite at iteration 1. No checkpoint of this clip exists yet'
+    expect(outcome).toBe(table === 'f32' ? undefined : `NonFiniteError: ${reason}; ${remedy}`)
   })
 })
 

@@ -1,4 +1,4 @@
-import { createRandom } from '@clipgstream/tensor'
+import { createRandom, toF16 } from '@clipgstream/tensor'
 import { createWasmDevice, type WasmDevice } from '@clipgstream/tensor/wasm'
 import {
   ClipOptimizer,
@@ -170,6 +170,26 @@ describe('trainStep', () => {
       expect(losses.at(-1)).toBeLessThan(0.75 * losses[0]!)
     }
     expect(device.bytesInUse).toBe(before)
+  })
+
+  it.each([true, false])('keeps the half table the rounding of the table, lazy %s', async (lazyTable) => {
+    const { config, operators, state, example } = await setUp({ execution: { table: 'f16' }, optimizer: { lazyTable } })
+    using model = createModel(operators, state)
+    using optimizer = new ClipOptimizer(operators, model, config.optimizer, 1, 0.001)
+    const { table, halfTable } = model.field
+    const rounded = async () => Uint16Array.from(await table.read(), toF16)
+    const first = await rounded()
+    expect(await halfTable?.read()).toEqual(first)
+    const losses: number[] = []
+    for (let i = 0; i < 10; i++) {
+      using _scope = device.scope()
+      const { shots } = trainStep(operators, config, model, optimizer, uploadExample(device, example(), black), i)
+      losses.push((await shots[0]!.terms.read())[0]!)
+    }
+    expect(losses.at(-1)).toBeLessThan(0.95 * losses[0]!)
+    const last = await rounded()
+    expect(await halfTable?.read()).toEqual(last)
+    expect(last.some((bits, i) => bits !== first[i])).toBe(true)
   })
 
   it('goes on when nothing is visible', async () => {

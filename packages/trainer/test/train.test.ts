@@ -100,6 +100,17 @@ describe('train', () => {
     expect(manifest.clips).toHaveLength(of(events, 'clip-end').length)
   })
 
+  it('learns as much from a table in f16, of which the f32 is written', async () => {
+    const plain = await trainTiny()
+    const half = await trainTiny({ execution: { table: 'f16' } })
+    const [expected, actual] = [plain, half].map(({ events }) => of(events, 'evaluation').map(({ psnr }) => psnr))
+    expect(expected).toHaveLength(2)
+    for (const [i, psnr] of actual!.entries()) expect(Math.abs(psnr - expected![i]!)).toBeLessThan(0.1)
+    expect(half.manifest.clips).not.toEqual(plain.manifest.clips)
+    const sizes = ({ clips }: typeof half.manifest) => clips.map(({ files }) => files.map(({ bytes }) => bytes))
+    expect(sizes(half.manifest)).toEqual(sizes(plain.manifest))
+  })
+
   it('draws several cameras of a frame in a step', async () => {
     const { events, run } = await trainTiny({ sampling: { viewsPerStep: 2 } })
     const losses = of(events, 'step').map(({ loss }) => loss)

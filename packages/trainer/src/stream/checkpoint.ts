@@ -70,7 +70,7 @@ export async function encodeCheckpoint(
     bounds: { min: [...model.bounds.min], max: [...model.bounds.max] },
   }
   const bytes = encodeTensors(tensors, { position: JSON.stringify(position) })
-  return { bytes, nonFinite: firstNonFinite(tensors) }
+  return { bytes, nonFinite: firstNonFinite(config, tensors) }
 }
 
 /** A checkpoint whose header has been checked; tensors are checked as they are taken. */
@@ -150,10 +150,14 @@ function rowSize(tensor: Tensor): number {
   return rows === 0 ? 0 : tensor.size / rows
 }
 
-/** The name of the first tensor with a NaN or an infinity. */
-export function firstNonFinite(tensors: FloatTensors): string | null {
+/** The least number that f16 rounds to infinity. */
+const infiniteInF16 = 65520
+
+/** The name of the first tensor with a NaN or an infinity; a table's copy in f16 has one beyond 65504. */
+export function firstNonFinite({ execution }: Pick<Config, 'execution'>, tensors: FloatTensors): string | null {
   for (const [name, { data }] of tensors) {
     for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i]!)) return name
   }
-  return null
+  const table = execution.table === 'f16' ? tensors.get('field.table') : undefined
+  return table?.data.some((value) => Math.abs(value) >= infiniteInF16) ? 'field.table in f16' : null
 }
