@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { cameraModel } from '@clipgstream/camera'
 import { type ColmapModel, poseMatrix, readColmapModel, stem } from '@clipgstream/io'
 import { nodeFolder } from '@clipgstream/io/node'
-import { calibrationError, type PlacedCamera, type SeenPoint } from './calibration-error.js'
+import { calibrationError, type PlacedCamera, type SeenPoint } from '../packages/process/test/calibration-error.js'
 
 const { values: options, positionals } = parseArgs({
   options: { cameras: { type: 'boolean', default: false } },

@@ -254,8 +254,8 @@ function transpose([a, b, c]: Matrix3): Matrix3 {
 }
 
 function product(a: Matrix3, b: Matrix3): Matrix3 {
-  const [x, y, z] = transpose(b).map((column) => times(a, column)) as [Vec3, Vec3, Vec3]
-  return transpose([x, y, z])
+  const [x, y, z] = transpose(b)
+  return transpose([times(a, x), times(a, y), times(a, z)])
 }
 
 function meanOf(points: readonly Vec3[]): Vec3 {
