@@ -101,6 +101,7 @@ async function solve(
     type: 'note',
     message: `COLMAP ${solution.version} placed ${solution.cameras.length} of ${names.length} cameras; ${solution.points.length / 3} points, mean reprojection error ${solution.meanError.toFixed(2)} px`,
   })
+  for (const message of solution.warnings) workspace.report({ type: 'warning', message })
   await writeCameras(workspace, solution.cameras, solution.points, solution.colors)
 }
 

@@ -144,6 +144,13 @@ describe('calibration with COLMAP', () => {
     await expect(run('f', 'folded')).rejects.toThrow(
       /cameras into the same place: cam0 and cam1.*folded onto itself.*--colmap-neighbours 3/,
     )
+    // Where the user has said who stands beside whom, cameras may stand in pairs.
+    const { report, events } = await run('f', 'folded', { colmap: { program, neighbours: 1 } })
+    expect(report.cameras).toHaveLength(4)
+    const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+    expect(warnings.some((message) => /same place: cam0 and cam1/.test(message))).toBe(true)
+    // The models here have no points at all.
+    expect(warnings).toContainEqual(expect.stringMatching(/^few points hold cam0 \(0\), cam1 \(0\), cam2 \(0\), cam3/))
   })
 
   it.each(['bundle_adjuster', 'mapper'])('goes on after a kill where COLMAP was: %s', async (command) => {

@@ -64,8 +64,9 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
   options.onStage('refine', stages.length, stages.length + 1)
   if (!(await isFolder(join(folder, 'refined'))))
     await refine(colmap, { from: models[0].path, to: 'refined', ...(!lens && { wider: widerLens }) }, context.run)
-  const solution = { ...(await readSolution(folder, 'refined', files)), version: colmap.version }
-  const folded = foldedCameras(solution.cameras)
+  const found = await readSolution(folder, 'refined', files)
+  const warnings = [...found.warnings]
+  const folded = foldedCameras(found.cameras)
   if (folded.length > 0) {
     const message =
       `COLMAP put cameras into the same place: ${folded.map((pair) => pair.join(' and ')).join(', ')}. If they do not stand ` +
@@ -75,10 +76,10 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
       throw new ColmapError(
         `${message}; match only cameras that stand side by side (--colmap-neighbours 3, in the order of names)`,
       )
-    onLine(`warning: ${message}`)
+    warnings.push(message)
   }
   options.onStage('done', stages.length + 1, stages.length + 1)
-  return solution
+  return { ...found, warnings, version: colmap.version }
 }
 
 interface Context {

@@ -4,7 +4,7 @@ import { cameraModel, parametersOf } from '@clipgstream/camera'
 import { type ColmapModel, readColmapModel, writeColmapModel } from '@clipgstream/io'
 import { nodeFolder, writeAtomic } from '@clipgstream/io/node'
 import type { ColmapProgram, RunOptions } from './run.js'
-import { meanError } from './solution.js'
+import { meanError, pointsOfImages } from './solution.js'
 
 /** Observations farther than this many times the mean error are taken for wrong matches; Rayleigh's law has one in 800 there. */
 const farOff = 3
@@ -94,7 +94,7 @@ async function filter(colmap: ColmapProgram, from: string, to: string, limit: nu
     await mkdir(join(run.cwd, to), { recursive: true })
     const options = { input_path: from, output_path: to, max_reproj_error: limit, min_track_len: shortest }
     await colmap.run('point_filtering', options, run)
-    if (shortest === 2 || fewest(await read(run.cwd, to)) >= enough) return
+    if (shortest === 2 || Math.min(...pointsOfImages(await read(run.cwd, to)).values()) >= enough) return
   }
 }
 
@@ -119,10 +119,3 @@ async function widen(folder: string, from: string, to: string, name: string): Pr
 const read = (folder: string, path: string) => readColmapModel(nodeFolder(folder), path)
 
 const observations = ({ points3D }: ColmapModel) => points3D?.trackImageIds.length ?? 0
-
-/** Points of the image that has fewest. */
-function fewest({ images, points3D }: ColmapModel): number {
-  const counts = new Map([...images.keys()].map((id) => [id, 0]))
-  for (const id of points3D?.trackImageIds ?? []) counts.set(id, (counts.get(id) ?? 0) + 1)
-  return Math.min(...counts.values())
-}
