@@ -76,10 +76,14 @@ export function addProcessFlags(command: Command): Command {
       ]),
     )
     .option('--colmap <program>', 'where COLMAP is (default: on PATH)')
-    .option('--colmap-frames <n>', 'moments of which COLMAP gets the images (default 1)', parseCount)
+    .option(
+      '--colmap-frames <n>',
+      'moments of which COLMAP gets the images; a camera has one pose in all of them (default 1)',
+      parseCount,
+    )
     .option(
       '--colmap-neighbours <n>',
-      'match only cameras so near in the order of names, which go around a ring',
+      'match only cameras so near in the order of names, which go around a ring (default: those that see the same things)',
       parseCount,
     )
     .option(
@@ -87,7 +91,10 @@ export function addProcessFlags(command: Command): Command {
       'an option of a COLMAP command, such as mapper.Mapper.init_min_tri_angle=8; may be repeated',
       collect,
     )
-    .option('--camera-model <name>', 'lens that COLMAP fits (default OPENCV)')
+    .option(
+      '--camera-model <name>',
+      'lens that COLMAP fits (default: SIMPLE_RADIAL, or OPENCV where it fits clearly better)',
+    )
     .option('--shared-lens', 'all cameras have the same lens')
     .option('--allow-missing-cameras', 'go on without cameras that COLMAP cannot place')
     .addOption(

@@ -18,6 +18,9 @@ export interface Calibrated {
   readonly worldToCamera: readonly number[]
 }
 
+/** Changes when COLMAP is asked in another way for the same options. */
+const method = 2
+
 export const camerasPath = `${workFolder}/cameras-solved.json`
 /** Points that COLMAP triangulated; empty when the calibration was given. */
 export const sparsePath = `${workFolder}/sparse.ply`
@@ -49,7 +52,7 @@ export async function solveCameras(
   const id = await runStep(workspace, {
     name: 'cameras',
     inputs: compute
-      ? { previous, colmap, moments, pictures: moments.map((m) => names.map((n) => pictures.image(n, m))) }
+      ? { previous, method, colmap, moments, pictures: moments.map((m) => names.map((n) => pictures.image(n, m))) }
       : { given },
     outputs: [camerasPath, sparsePath],
     clear: () => rm(join(workspace.folder, workFolder, 'colmap'), { recursive: true, force: true }),
@@ -69,15 +72,20 @@ async function solve(
   options: ProcessOptions,
 ): Promise<void> {
   const folder = join(workspace.folder, workFolder, 'colmap')
-  const images = new Map<string, string[]>()
+  const images = new Map<string, (string | null)[]>()
   const safe = fileNames(names)
   for (const [i, name] of names.entries()) {
+    const files: (string | null)[] = []
+    images.set(name, files)
     for (const moment of moments) {
       const path = pictures.image(name, moment)
-      if (path === null) continue
+      if (path === null) {
+        files.push(null)
+        continue
+      }
       const file = moments.length > 1 ? `${safe[i]}/${moment}${extname(path)}` : `${safe[i]}${extname(path)}`
       await placeImage(path, join(folder, 'images', file))
-      images.set(name, [...(images.get(name) ?? []), file])
+      files.push(file)
     }
   }
   const step = 'cameras' as const
@@ -93,6 +101,7 @@ async function solve(
     type: 'note',
     message: `COLMAP ${solution.version} placed ${solution.cameras.length} of ${names.length} cameras; ${solution.points.length / 3} points, mean reprojection error ${solution.meanError.toFixed(2)} px`,
   })
+  for (const message of solution.warnings) workspace.report({ type: 'warning', message })
   await writeCameras(workspace, solution.cameras, solution.points, solution.colors)
 }
 

@@ -8,8 +8,9 @@ export {
   originalVoxel,
 } from './clouds/merge.js'
 export { chooseScale } from './clouds/step.js'
-export { type CalibrateOptions, calibrate, meanPose, type Solution } from './colmap/calibrate.js'
+export { type CalibrateOptions, calibrate } from './colmap/calibrate.js'
 export { type ColmapProgram, findColmap, type RunOptions } from './colmap/run.js'
+export type { Solution } from './colmap/solution.js'
 export { ColmapError, DiskFullError, ProcessError, VideoError } from './errors.js'
 export { checkDisk, type Estimate } from './estimate.js'
 export { type ProcessHooks, processRecordings } from './process.js'

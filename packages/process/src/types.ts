@@ -44,7 +44,7 @@ export interface ProcessOptions {
   /** Compute cameras with COLMAP, although the source has a calibration. */
   readonly calibrate?: 'colmap'
   readonly colmap?: ColmapOptions
-  /** Moments of which COLMAP gets the images; moving things then give it more to match. Default 1. */
+  /** Moments of which COLMAP gets the images; all of a camera's share one pose and one lens. Default 1. */
   readonly colmapFrames?: number
   /** Share of blank pixels in undistorted images, 0 to 1. Default 0. */
   readonly blankPixels?: number
@@ -93,13 +93,13 @@ export interface ProcessOptions {
 export interface ColmapOptions {
   /** Default `colmap`, found on PATH. */
   readonly program?: string
-  /** Lens of every camera. Default OPENCV. */
+  /** Lens of every camera. Default: SIMPLE_RADIAL, or OPENCV where it fits clearly better. */
   readonly cameraModel?: string
   /** All cameras have the same lens. Default false. */
   readonly sharedLens?: boolean
   /**
-   * Match only cameras at most so many apart in the order of names, which go around a ring: faster, and what looks alike from
-   * opposite sides is not confused. Default: every camera with every other.
+   * Match only cameras at most so many apart in the order of names, which go around a ring. Default: those that a first look at
+   * all pairs shows to see the same things; up to eight cameras, every camera with every other.
    */
   readonly neighbours?: number
   /** Go on without cameras that could not be registered. Default false. */

@@ -6,13 +6,11 @@ import { fileURLToPath } from 'node:url'
 import {
   ColmapError,
   findColmap,
-  meanPose,
   type ProcessEvent,
   type ProcessOptions,
   processRecordings,
 } from '@clipgstream/process'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { neighbourPairs } from '../src/colmap/calibrate.js'
 import { model, writeImages, writeModel } from './scene.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-colmap-'))
@@ -29,6 +27,17 @@ beforeAll(async () => {
   writeModel(at('models/full'), model('png'))
   writeModel(at('models/part'), model('png', png(['cam0', 'cam1', 'cam3'])))
   writeModel(at('models/rest'), model('png', png(['cam1', 'cam2'])))
+  writeModel(
+    at('models/moments'),
+    model(
+      'png',
+      ['cam0', 'cam1', 'cam2', 'cam3'].map((name) => `${name}/0.png`),
+    ),
+  )
+  const { cameras, images } = model('png')
+  const [first, second, ...others] = images
+  if (!first || !second) throw new Error('the model has two images at least')
+  writeModel(at('models/folded'), { cameras, images: [first, { ...second, pose: first.pose }, ...others] })
   process.env['FAKE_MODELS'] = at('models')
 })
 afterEach(() => {
@@ -57,18 +66,23 @@ describe('calibration with COLMAP', () => {
   it('calls it with the options of the layout, and shows what it prints', async () => {
     const { report, events } = await run('a')
     expect(report.cameras).toHaveLength(4)
-    expect(calls('a')).toEqual([
-      'feature_extractor --database_path database.db --image_path images --ImageReader.camera_model OPENCV --SiftExtraction.use_gpu 0',
-      'exhaustive_matcher --database_path database.db --SiftMatching.use_gpu 0',
+    expect(calls('a').slice(0, 3)).toEqual([
+      'feature_extractor --database_path database.db --image_path images --ImageReader.camera_model SIMPLE_RADIAL --SiftExtraction.use_gpu 0 --SiftExtraction.peak_threshold 0.003',
+      'matches_importer --database_path database.db --match_list_path pairs.txt --match_type pairs --SiftMatching.use_gpu 0 --SiftMatching.guided_matching 1',
       'mapper --database_path database.db --image_path images --output_path sparse.partial --Mapper.ba_global_function_tolerance 0.000001',
     ])
+    // With four cameras every pair.
+    expect(readFileSync(at('a/.process/colmap/pairs.txt'), 'utf8').trim().split('\n')).toHaveLength(6)
+    const after = calls('a').slice(3)
+    expect(new Set(after.map((call) => call.split(' ')[0]))).toEqual(new Set(['point_filtering', 'bundle_adjuster']))
     const printed = events.flatMap((event) => (event.type === 'output' ? [event.text] : []))
-    expect(printed).toEqual([
+    expect(printed.slice(0, 4)).toEqual([
       'COLMAP 3.8 without CUDA',
       'feature_extractor at work',
-      'exhaustive_matcher at work',
+      'matches_importer at work',
       'mapper at work',
     ])
+    expect(printed.at(-1)).toMatch(/^refined: /)
     expect(readFileSync(at('a/.process/colmap/database.db'), 'utf8')).toBe('cam0.png cam1.png cam2.png cam3.png')
   })
 
@@ -80,15 +94,21 @@ describe('calibration with COLMAP', () => {
       cameraModel: 'SIMPLE_PINHOLE',
       set: { mapper: { 'Mapper.x': '7' } },
     }
-    // The model has no images of this name.
-    await expect(run('b', '', { colmapFrames: 2, colmap })).rejects.toThrow(/no two of the 4 cameras/)
-    const [extract, match, map] = calls('b')
+    const { report } = await run('b', 'moments', { colmapFrames: 2, colmap })
+    expect(report.cameras).toHaveLength(4)
+    const [extract, match, addFeatures, addMatches, map] = calls('b')
     expect(extract).toContain('--ImageReader.camera_model SIMPLE_PINHOLE --ImageReader.single_camera 1')
     expect(match).toBe(
-      'matches_importer --database_path database.db --match_list_path pairs.txt --match_type pairs --SiftMatching.use_gpu 0',
+      'matches_importer --database_path database.db --match_list_path pairs.txt --match_type pairs --SiftMatching.use_gpu 0 --SiftMatching.guided_matching 1',
     )
-    expect(map).toMatch(/--Mapper.x 7$/)
-    expect(readFileSync(at('b/.process/colmap/pairs.txt'), 'utf8').trim().split('\n')).toHaveLength(12)
+    expect(readFileSync(at('b/.process/colmap/pairs.txt'), 'utf8').trim().split('\n')).toHaveLength(8)
+    expect(addFeatures).toMatch(
+      /^feature_importer --database_path joined\/database.db .*--ImageReader.single_camera 1$/,
+    )
+    expect(addMatches).toMatch(/^matches_importer --database_path joined\/database.db .*--match_type raw/)
+    expect(map).toMatch(/^mapper --database_path joined\/database.db .*--Mapper.x 7$/)
+    // The lens was asked for: no other is tried.
+    expect(calls('b').filter((call) => call.startsWith('bundle_adjuster'))).toHaveLength(5)
   })
 
   it('names the cameras that could not be placed, and goes on without them if told to', async () => {
@@ -120,51 +140,28 @@ describe('calibration with COLMAP', () => {
     expect((await run('d')).report.usable).toBe(true)
   })
 
-  it('goes on after a kill where COLMAP was', async () => {
+  it('refuses a rig that was folded onto itself', async () => {
+    await expect(run('f', 'folded')).rejects.toThrow(
+      /cameras into the same place: cam0 and cam1.*folded onto itself.*--colmap-neighbours 3/,
+    )
+    // Where the user has said who stands beside whom, cameras may stand in pairs.
+    const { report, events } = await run('f', 'folded', { colmap: { program, neighbours: 1 } })
+    expect(report.cameras).toHaveLength(4)
+    const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+    expect(warnings.some((message) => /same place: cam0 and cam1/.test(message))).toBe(true)
+    // The models here have no points at all.
+    expect(warnings).toContainEqual(expect.stringMatching(/^few points hold cam0 \(0\), cam1 \(0\), cam2 \(0\), cam3/))
+  })
+
+  it.each(['bundle_adjuster', 'mapper'])('goes on after a kill where COLMAP was: %s', async (command) => {
+    const dataset = `killed-${command}`
     const child = fileURLToPath(new URL('child.mjs', import.meta.url))
-    const env = { ...process.env, FAKE_COLMAP: 'kill mapper' }
-    const { signal } = spawnSync(process.execPath, [child, at('images'), at('e'), JSON.stringify(options)], { env })
+    const env = { ...process.env, FAKE_COLMAP: `kill ${command}` }
+    const { signal } = spawnSync(process.execPath, [child, at('images'), at(dataset), JSON.stringify(options)], { env })
     expect(signal).toBe('SIGKILL')
-    const { report, events } = await run('e')
+    const { report, events } = await run(dataset)
     expect(report.usable).toBe(true)
     expect(events).toContainEqual({ type: 'step', step: 'cameras', state: 'resume', reason: 'was interrupted' })
-    expect(readFileSync(at('e/.process/colmap/database.db'), 'utf8')).not.toBe('')
-  })
-})
-
-describe('pairs and poses', () => {
-  it('pairs neighbours around the ring, moment by moment', () => {
-    const images = new Map(['a', 'b', 'c', 'd'].map((name) => [name, [`${name}/0`, `${name}/1`]]))
-    const pairs = neighbourPairs(images, 1)
-      .map((pair) => pair.join(' '))
-      .sort()
-    expect(pairs).toEqual(
-      [
-        'a/0 a/1',
-        'a/0 b/0',
-        'a/1 b/1',
-        'b/0 b/1',
-        'b/0 c/0',
-        'b/1 c/1',
-        'c/0 c/1',
-        'c/0 d/0',
-        'c/1 d/1',
-        'd/0 d/1',
-        'a/0 d/0',
-        'a/1 d/1',
-      ].sort(),
-    )
-    expect(() => neighbourPairs(images, 0)).toThrow(/neighbours must be a whole number/)
-  })
-
-  it('means of poses: centres and rotations', () => {
-    const turn = (angle: number, x: number) => {
-      const [c, s] = [Math.cos(angle), Math.sin(angle)]
-      // The centre is (x, 0, 0).
-      return [c, -s, 0, -c * x, s, c, 0, -s * x, 0, 0, 1, 0]
-    }
-    meanPose([turn(0.1, 1), turn(0.3, 3)]).forEach((value, i) => {
-      expect(value).toBeCloseTo(turn(0.2, 2)[i] ?? 99, 9)
-    })
+    expect(readFileSync(at(`${dataset}/.process/colmap/database.db`), 'utf8')).not.toBe('')
   })
 })

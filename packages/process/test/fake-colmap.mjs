@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Stands for COLMAP: writes a model of the images that it finds, or fails as FAKE_COLMAP says. Notes what it was asked.
-import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const [command = '-h', ...rest] = process.argv.slice(2)
 const mode = process.env['FAKE_COLMAP'] ?? ''
@@ -14,7 +15,8 @@ if (command === '-h') {
   process.exit(0)
 }
 if (rest[0] === '-h') {
-  process.stdout.write('  --SiftExtraction.use_gpu arg (=1)\n  --SiftMatching.use_gpu arg (=1)\n')
+  for (const name of ['SiftExtraction.use_gpu', 'SiftMatching.use_gpu', 'SiftMatching.guided_matching'])
+    process.stdout.write(`  --${name} arg (=1)\n`)
   process.exit(0)
 }
 appendFileSync('calls.txt', `${[command, ...rest].join(' ')}\n`)
@@ -29,11 +31,21 @@ if (mode === `kill ${command}`) {
   process.kill(process.ppid, 'SIGKILL')
   process.exit(1)
 }
-if (command === 'feature_extractor') writeFileSync(option('database_path'), readdirSync('images').join(' '))
+if (command === 'feature_extractor') {
+  if (mode === 'moments')
+    copyFileSync(fileURLToPath(new URL('colmap-database.db', import.meta.url)), option('database_path'))
+  else writeFileSync(option('database_path'), readdirSync('images').join(' '))
+}
+if (command === 'feature_importer') {
+  for (const name of ['import_path', 'image_list_path']) if (!existsSync(option(name))) process.exit(1)
+  writeFileSync(option('database_path'), 'joined')
+}
 if (command === 'mapper' && mode !== 'none') {
-  if (!existsSync('database.db')) process.exit(1)
+  if (!existsSync(option('database_path'))) process.exit(1)
   // Models that the test has put beside the program's folder of work.
-  for (const name of mode === 'parts' ? ['part', 'rest'] : ['full']) {
+  /** @type {Record<string, string[]>} */
+  const models = { parts: ['part', 'rest'], moments: ['moments'], folded: ['folded'] }
+  for (const name of models[mode] ?? ['full']) {
     const to = join(option('output_path'), name === 'rest' ? '1' : '0')
     mkdirSync(to, { recursive: true })
     cpSync(join(process.env['FAKE_MODELS'] ?? '', name), to, { recursive: true })
@@ -44,3 +56,5 @@ if (command === 'mapper' && mode === 'none') {
   process.stderr.write('ERROR: failed to create sparse model\n')
   process.exit(1)
 }
+if (command === 'point_filtering' || command === 'bundle_adjuster')
+  cpSync(option('input_path'), option('output_path'), { recursive: true })
