@@ -66,6 +66,11 @@ export interface ProcessOptions {
   readonly cloudEvery?: number
   /** Test cameras take part in stereo, too. Default false. */
   readonly stereoAllCameras?: boolean
+  /**
+   * Stereo estimates every frame whole. Default false: what stands still is estimated once, from the median over time of every
+   * camera, and of every frame only what differs from it.
+   */
+  readonly stereoWholeFrames?: boolean
   /** The images that stereo works on are halved so many times. Default 0. */
   readonly stereoHalvings?: number
   /** Edge of the voxels of clouds, world units. Default: a 500th of the extent of the scene, more if there are too many. */

@@ -15,7 +15,15 @@ export {
 export { createStereoOperators } from './create.js'
 export { type DistantOptions, distantPoints } from './distant.js'
 export type { StereoCloud } from './fuse.js'
-export { type MotionOptions, motionMask, temporalMedian } from './motion.js'
+export { matchLight } from './light.js'
+export {
+  type MotionOptions,
+  motionMask,
+  type StillOptions,
+  type StillPicture,
+  stillPicture,
+  temporalMedian,
+} from './motion.js'
 export type { CloudOptions, StereoProgress } from './options.js'
 export { type CloudsOverTime, mergeClouds, type OverTimeOptions, splitOverTime } from './over-time.js'
 export { transferMatrix } from './pairs.js'

@@ -5,8 +5,9 @@ import { OptionError, readPointCloud, writePointCloud } from '@clipgstream/io'
 import { ProcessError } from '../errors.js'
 import { runStep, type Workspace, workFolder } from '../steps/step.js'
 import type { ProcessOptions } from '../types.js'
+import type { CloudContext } from './captures.js'
 import { type ColoredCloud, createResidual, mergeClouds, originalThreshold, originalVoxel, toColored } from './merge.js'
-import { type CloudContext, chooseClouds, makeDistant } from './sources.js'
+import { chooseClouds, makeDistant } from './sources.js'
 
 const distantPath = `${workFolder}/clouds/distant.ply`
 const settingsPath = `${workFolder}/clouds/settings.json`
@@ -26,6 +27,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
   const frames = Array.from({ length: count }, (_, i) => i).filter((i) => (i % clipSize) % cloudEvery === 0)
   const maker = await chooseClouds(context, frames)
   const cloudFrames = maker.still ? [0] : frames
+  const { background } = maker
   const clips = Array.from({ length: Math.ceil(count / clipSize) }, (_, i) => i)
   const ofFrame = (frame: number) => `${workFolder}/clouds/${String(frame).padStart(6, '0')}.ply`
   const { voxel, threshold, originalConstants = false, maxPoints = 100_000, distantPoints = 0 } = options
@@ -34,6 +36,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
     name: 'clouds',
     inputs: { previous, kind: maker.kind, maker: maker.inputs, clipSize, cloudFrames, count, scale, distantPoints },
     outputs: [
+      ...(background?.files ?? []),
       ...cloudFrames.map(ofFrame),
       ...(distantPoints > 0 ? [distantPath] : []),
       settingsPath,
@@ -49,20 +52,25 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
       const todo = cloudFrames.filter((frame) => wanted.has(ofFrame(frame)))
       let done = cloudFrames.length - todo.length
       const progress = (note: string) => workspace.report({ type: 'progress', step: 'clouds', done, total, note })
+      await background?.make(wanted, progress)
       for (const frame of todo) {
         workspace.signal?.throwIfAborted()
         progress(`frame ${frame}`)
         const cloud = await maker.make(frame, progress)
-        if (cloud.positions.length === 0)
+        if (cloud.positions.length === 0 && !background)
           workspace.report({ type: 'warning', message: `no points were found in frame ${frame}` })
         await workspace.write(ofFrame(frame), writePointCloud(cloud))
         done++
       }
       progress('merging')
       const read = (frame: number) => readCloud(workspace, ofFrame(frame))
-      const framesOf = (clip: number) =>
-        maker.still ? [0] : cloudFrames.filter((frame) => Math.floor(frame / clipSize) === clip)
-      const first = await Promise.all(framesOf(0).map(read))
+      // The first to occupy a voxel wins: what stands still is better known than what single frames have there.
+      const cloudsOf = async (clip: number) => {
+        const own = maker.still ? [0] : cloudFrames.filter((frame) => Math.floor(frame / clipSize) === clip)
+        const still = background ? [await readCloud(workspace, background.cloud)] : []
+        return [...still, ...(await Promise.all(own.map(read)))]
+      }
+      const first = await cloudsOf(0)
       const chosen = chooseScale(first, options)
       const near = mergeClouds(first, chosen.voxel)
       if (near.positions.length === 0)
@@ -80,7 +88,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
       }
       for (const clip of clips) {
         workspace.signal?.throwIfAborted()
-        const merged = clip === 0 ? reference : mergeClouds(await Promise.all(framesOf(clip).map(read)), chosen.voxel)
+        const merged = clip === 0 ? reference : mergeClouds(await cloudsOf(clip), chosen.voxel)
         const residual = clip === 0 ? reference : residualOf(merged)
         await workspace.write(`plys_candidates/${clip}.ply`, writePointCloud(merged))
         await workspace.write(`plys/${clip}.ply`, writePointCloud(residual))
