@@ -27,5 +27,5 @@ export {
   type StepName,
   stepNames,
 } from './types.js'
-export { type DecodedFrame, decodeVideo } from './video/decode.js'
+export { type DecodedFrame, type DecodeOptions, decodeVideo } from './video/decode.js'
 export { probeVideo, type VideoInfo } from './video/probe.js'

@@ -71,9 +71,14 @@ export interface ProcessOptions {
    * camera, and of every frame only what differs from it.
    */
   readonly stereoWholeFrames?: boolean
+  /**
+   * What stands still and has no texture gets rough points, interpolated from around, unless frames are estimated whole.
+   * Default true.
+   */
+  readonly stereoCover?: boolean
   /** The images that stereo works on are halved so many times. Default 0. */
   readonly stereoHalvings?: number
-  /** Edge of the voxels of clouds, world units. Default: a 500th of the extent of the scene, more if there are too many. */
+  /** Edge of the voxels of clouds, world units. Default: a 500th of the extent of the scene, 3 pixels by stereo, more if there are too many. */
   readonly voxel?: number
   /** Distance to clip 0 from which points are new, world units. Default: 5/12 of the voxel. */
   readonly threshold?: number

@@ -12,6 +12,7 @@ export {
   type SweepSettings,
   type Work,
 } from './contract.js'
+export { type CoverOptions, coverHoles } from './cover.js'
 export { createStereoOperators } from './create.js'
 export { type DistantOptions, distantPoints } from './distant.js'
 export type { StereoCloud } from './fuse.js'

@@ -36,6 +36,20 @@ export function averageCloud({ positions, colors }: ColoredCloud, voxel: number)
   return { positions: average.positions, colors: means }
 }
 
+/** The points of one, then those of the other. */
+export function joined(a: ColoredCloud, b: ColoredCloud): ColoredCloud {
+  const positions = new Float32Array(a.positions.length + b.positions.length)
+  const colors = new Uint8Array(positions.length)
+  for (const [cloud, first] of [
+    [a, 0],
+    [b, a.positions.length],
+  ] as const) {
+    positions.set(cloud.positions, first)
+    colors.set(cloud.colors, first)
+  }
+  return { positions, colors }
+}
+
 /** The cloud of a clip: its frames' clouds, averaged by voxel, the first to occupy a voxel winning. */
 export function mergeClouds(frames: readonly ColoredCloud[], voxel: number): ColoredCloud {
   const averaged = frames.map((frame) => averageCloud(frame, voxel))

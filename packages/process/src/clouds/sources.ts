@@ -18,6 +18,8 @@ export interface CloudMaker {
   readonly inputs: unknown
   /** Every frame has the same cloud: it is made once. */
   readonly still: boolean
+  /** Points need not lie closer, world units; told by the images that they are made of. */
+  readonly finest?: number
   /** What all frames have in common, made before them; a frame's cloud is then what it has besides. */
   readonly background?: Background
   make(frame: number, onProgress: (note: string) => void): Promise<ColoredCloud>

@@ -6,7 +6,15 @@ import { ProcessError } from '../errors.js'
 import { runStep, type Workspace, workFolder } from '../steps/step.js'
 import type { ProcessOptions } from '../types.js'
 import type { CloudContext } from './captures.js'
-import { type ColoredCloud, createResidual, mergeClouds, originalThreshold, originalVoxel, toColored } from './merge.js'
+import {
+  type ColoredCloud,
+  createResidual,
+  joined,
+  mergeClouds,
+  originalThreshold,
+  originalVoxel,
+  toColored,
+} from './merge.js'
 import { chooseClouds, makeDistant } from './sources.js'
 
 const distantPath = `${workFolder}/clouds/distant.ply`
@@ -71,7 +79,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
         return [...still, ...(await Promise.all(own.map(read)))]
       }
       const first = await cloudsOf(0)
-      const chosen = chooseScale(first, options)
+      const chosen = chooseScale(first, options, maker.finest)
       const near = mergeClouds(first, chosen.voxel)
       if (near.positions.length === 0)
         throw new ProcessError(
@@ -99,21 +107,18 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
   })
 }
 
-function joined(a: ColoredCloud, b: ColoredCloud): ColoredCloud {
-  return {
-    positions: Float32Array.from([...a.positions, ...b.positions]),
-    colors: Uint8Array.from([...a.colors, ...b.colors]),
-  }
-}
-
 async function readCloud(workspace: Workspace, path: string): Promise<ColoredCloud> {
   return toColored(readPointCloud(new Uint8Array(await readFile(join(workspace.folder, path))), path))
 }
 
-/** Edges of voxels that scale with the scene, and grow until clip 0 has at most as many points as asked. */
+/**
+ * Edges of voxels that scale with the scene, not finer than `finest`, and grow until clip 0 has at most as many points as
+ * asked.
+ */
 export function chooseScale(
   frames: readonly ColoredCloud[],
   options: Pick<ProcessOptions, 'voxel' | 'threshold' | 'originalConstants' | 'maxPoints'>,
+  finest = 0,
 ): { voxel: number; threshold: number } {
   const { originalConstants = false, maxPoints = 100_000 } = options
   if (!(Number.isInteger(maxPoints) && maxPoints >= 1))
@@ -122,7 +127,7 @@ export function chooseScale(
     return { voxel: options.voxel ?? originalVoxel, threshold: options.threshold ?? originalThreshold }
   }
   const extent = Math.max(0, ...frames.map(({ positions }) => cloudExtent(positions)))
-  let voxel = options.voxel ?? (extent > 0 ? extent / 500 : 1)
+  let voxel = options.voxel ?? (extent > 0 ? Math.max(extent / 500, finest) : 1)
   if (options.voxel === undefined) {
     // Surfaces fill voxels with the square of the edge.
     for (let count = countOf(frames, voxel); count > maxPoints; count = countOf(frames, voxel))

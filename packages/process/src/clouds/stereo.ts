@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readPointCloud, writePointCloud } from '@clipgstream/io'
-import { type Capture, estimateCloud } from '@clipgstream/stereo'
+import { type Capture, coverHoles, estimateCloud, focusDistance } from '@clipgstream/stereo'
 import { sparsePath } from '../cameras.js'
 import type { DatasetView } from '../images.js'
 import { type CloudContext, capturesOf } from './captures.js'
+import { type ColoredCloud, joined } from './merge.js'
 import type { Background, CloudMaker } from './sources.js'
 import {
   fewestFrames,
@@ -22,6 +23,11 @@ const stillCloud = `${stillFolder}/cloud.ply`
 /** Share of pixels from which on it is not worth it to part what moves from what stands still. */
 const mostMoving = 0.6
 
+/** Pixels between points: an anchor's Gaussians share the pixels around it. */
+const pixelsApart = 3
+
+const noPoints: ColoredCloud = { positions: new Float32Array(), colors: new Uint8Array() }
+
 type OnProgress = (note: string) => void
 
 /** Clouds by multi-view stereo: what stands still once, and of every frame what moves; or every frame whole. */
@@ -33,13 +39,13 @@ export function stereoClouds(
   const { stereoWholeFrames = false, stereoHalvings: skipLevels = 0 } = context.options
   const { report } = context.workspace
   const cameras = views.map(({ name }) => name)
+  const finest = spacingOf(views)
   const whole = async (frame: number, onProgress: OnProgress) =>
     estimate(context, `frame ${frame}`, await capturesOf(context, views, frame), onProgress)
   if (stereoWholeFrames || frames.length < fewestFrames)
     return {
-      kind: 'stereo',
+      ...{ kind: 'stereo', still: false, finest },
       inputs: { cameras, skipLevels, whole: true },
-      still: false,
       make(frame, onProgress) {
         if (!stereoWholeFrames && frame === frames[0])
           report({
@@ -51,9 +57,8 @@ export function stereoClouds(
     }
   const background = stillBackground(context, views, frames)
   return {
-    kind: 'stereo',
-    inputs: { cameras, skipLevels, whole: false },
-    still: false,
+    ...{ kind: 'stereo', still: false, finest },
+    inputs: { cameras, skipLevels, whole: false, cover: context.options.stereoCover !== false },
     background,
     async make(frame, onProgress) {
       const stills = await background.read()
@@ -92,6 +97,12 @@ function stillBackground(
     known ??= read()
     return known
   }
+  const stillPoints = async (captures: readonly Capture[], onProgress: OnProgress) => {
+    const cloud = await estimate(context, 'what stands still', captures, onProgress)
+    if (cloud.count === 0 || context.options.stereoCover === false) return cloud
+    onProgress('what stands still and has no texture')
+    return joined(cloud, coverHoles(captures, cloud))
+  }
   return {
     files: [...plan.flatMap(({ picture, unsure }) => [picture, unsure]), stillCloud],
     cloud: stillCloud,
@@ -105,9 +116,7 @@ function stillBackground(
       }
       if (!wanted.has(stillCloud)) return
       const found = await stills()
-      const cloud = found
-        ? await estimate(context, 'what stands still', stillCaptures(found), onProgress)
-        : { positions: new Float32Array(), colors: new Uint8Array() }
+      const cloud = found ? await stillPoints(stillCaptures(found), onProgress) : noPoints
       await workspace.write(stillCloud, writePointCloud(cloud))
     },
   }
@@ -125,6 +134,13 @@ async function estimate(context: CloudContext, what: string, captures: readonly 
   return estimateCloud(await context.device(), captures, settings, ({ stage, done, total }) =>
     onProgress(`${what}: ${stage} ${done}/${total}`),
   )
+}
+
+/** The size of a few pixels at the distance of the scene, in the median camera. */
+function spacingOf(views: readonly DatasetView[]): number {
+  const all = views.map(({ view }) => view)
+  const sizes = all.map((view, i) => (pixelsApart * focusDistance(all, i)) / view.fx).sort((a, b) => a - b)
+  return sizes[sizes.length >> 1] ?? 0
 }
 
 function percent(share: number): string {
