@@ -29,6 +29,8 @@ interface Raster {
 
 /** Difference of colours, 0 to 255, over which surfaces hardly go on. */
 const colourDeviation = 12
+/** Difference of inverse depths, in parts, of points on one surface. */
+const alikeDepth = 0.05
 const sweeps = 300
 /** Successive over-relaxation. */
 const relaxation = 1.8
@@ -156,9 +158,12 @@ function rasterOf({ view, image }: Capture, clouds: readonly StereoCloud[], cell
     }
   }
   found.forEach((values, at) => {
-    if (values.length === 0) return
-    // Not the very nearest, which may have strayed.
-    rho[at] = values.sort((a, b) => b - a)[(values.length - 1) >> 2] ?? 0
+    // Not the very nearest, which may have strayed, and none that is alone: it would spread over all that is unknown.
+    const chosen = values.sort((a, b) => b - a)[(values.length - 1) >> 2]
+    if (chosen === undefined) return
+    const alike = values.filter((value) => Math.abs(value - chosen) < alikeDepth * chosen).length
+    if (alike < 2) return
+    rho[at] = chosen
     known[at] = 1
   })
   interpolate(raster)
