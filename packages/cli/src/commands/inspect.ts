@@ -32,6 +32,10 @@ export async function inspect(terminal: Terminal, path: string, flags: InspectFl
     type: 'inspection',
     ...(opened.report ?? { name: vfs.label, kind: opened.capture?.kind ?? null }),
     ...(opened.capture && { cameras: opened.capture.cameras.map(({ name, test }) => ({ name, test })) }),
+    ...(opened.subject &&
+      opened.subject.videos.length > 0 && {
+        videos: opened.subject.videos.map(({ name, info, reason }) => (info ? { name, ...info } : { name, reason })),
+      }),
     verdict,
     findings,
     unchecked,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Capture } from '@clipgstream/io'
-import { findMisfits, probeVideo, type VideoInfo } from '@clipgstream/process'
+import { findMisfits, ProcessError, probeVideo, VideoError, type VideoInfo } from '@clipgstream/process'
 import { type Finding, some } from './finding.js'
 import type { FrameNote } from './watch.js'
 
@@ -17,19 +17,20 @@ export interface SubjectVideo {
 
 /** Reads every video of a capture from end to end, without decoding. `missing` says why none could be looked into. */
 export async function probeVideos(
-  { cameras }: Capture,
+  { cameras }: Pick<Capture, 'cameras'>,
   folder: string,
+  probe = probeVideo,
 ): Promise<{ videos: SubjectVideo[]; missing: string | null }> {
   const videos: SubjectVideo[] = []
   for (const [camera, { name, source }] of cameras.entries()) {
     if (source.kind !== 'video') continue
     const path = join(folder, source.path)
     try {
-      videos.push({ camera, name, path, info: await probeVideo(path), reason: '' })
+      videos.push({ camera, name, path, info: await probe(path), reason: '' })
     } catch (error) {
-      if (!(error instanceof Error)) throw error
-      // The package that reads videos is missing: the same for all of them.
-      if (error.name === 'ProcessError') return { videos: [], missing: error.message }
+      if (!(error instanceof ProcessError)) throw error
+      // What reads videos is not installed: the same for all of them.
+      if (!(error instanceof VideoError)) return { videos: [], missing: error.message }
       videos.push({ camera, name, path, info: null, reason: error.message.replace(`${path}: `, '') })
     }
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { RgbImage } from '@clipgstream/io'
-import { decodeVideo } from '@clipgstream/process'
+import { decodeVideo, VideoError } from '@clipgstream/process'
 import sharp from 'sharp'
 import { type Finding, some } from './finding.js'
 import { fitted } from './pictures.js'
@@ -60,7 +60,7 @@ export async function watchVideos(
         seen(name)
       }
     } catch (error) {
-      if (!(error instanceof Error) || error.name !== 'VideoError') throw error
+      if (!(error instanceof VideoError)) throw error
       unreadable.push({ camera, frame: first + own.length, reason: error.message })
     }
     notes[camera] = own
