@@ -31,6 +31,8 @@ interface Raster {
 const colourDeviation = 12
 /** Difference of inverse depths, in parts, of points on one surface. */
 const alikeDepth = 0.05
+/** Occupied voxels around a point, of 26, that it takes to stay. */
+const company = 4
 const sweeps = 300
 /** Successive over-relaxation. */
 const relaxation = 1.8
@@ -74,7 +76,28 @@ export function coverHoles(captures: readonly Capture[], cloud: StereoCloud, opt
     }
     covered.push(cloudOf(grid))
   }
-  return mergeClouds(covered, edge)
+  return withoutLoners(mergeClouds(covered, edge), cloud, 2 * edge)
+}
+
+/** What is left without points that hardly have others around: before a camera, a single one becomes fog. */
+function withoutLoners(cover: StereoCloud, cloud: StereoCloud, edge: number): StereoCloud {
+  const grid = new VoxelGrid(edge)
+  for (const { positions } of [cloud, cover]) {
+    for (let i = 0; i < positions.length; i += 3)
+      grid.add(positions[i]!, positions[i + 1]!, positions[i + 2]!, 0, 0, 0, 0, 0, 0, 1)
+  }
+  const { positions, colors, normals } = cover
+  const kept: number[] = []
+  for (let i = 0; i < positions.length; i += 3) {
+    if (grid.neighboursAt(positions[i]!, positions[i + 1]!, positions[i + 2]!) >= company) kept.push(i)
+  }
+  const three = (values: Float32Array | Uint8Array) => kept.flatMap((i) => [values[i]!, values[i + 1]!, values[i + 2]!])
+  return {
+    count: kept.length,
+    positions: Float32Array.from(three(positions)),
+    colors: Uint8Array.from(three(colors)),
+    normals: Float32Array.from(three(normals)),
+  }
 }
 
 function addHoles(
