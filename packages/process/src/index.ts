@@ -4,6 +4,7 @@ export {
   type ColoredCloud,
   createResidual,
   mergeClouds,
+  mergeOver,
   originalThreshold,
   originalVoxel,
 } from './clouds/merge.js'

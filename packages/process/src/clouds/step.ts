@@ -11,6 +11,7 @@ import {
   createResidual,
   joined,
   mergeClouds,
+  mergeOver,
   originalThreshold,
   originalVoxel,
   toColored,
@@ -72,15 +73,14 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
       }
       progress('merging')
       const read = (frame: number) => readCloud(workspace, ofFrame(frame))
-      // The first to occupy a voxel wins: what stands still is better known than what single frames have there.
-      const cloudsOf = async (clip: number) => {
+      const still = background ? await readCloud(workspace, background.cloud) : null
+      const cloudsOf = (clip: number) => {
         const own = maker.still ? [0] : cloudFrames.filter((frame) => Math.floor(frame / clipSize) === clip)
-        const still = background ? [await readCloud(workspace, background.cloud)] : []
-        return [...still, ...(await Promise.all(own.map(read)))]
+        return Promise.all(own.map(read))
       }
       const first = await cloudsOf(0)
-      const chosen = chooseScale(first, options, maker.finest)
-      const near = mergeClouds(first, chosen.voxel)
+      const chosen = chooseScale(first, options, maker.finest, still)
+      const near = mergeClip(first, chosen.voxel, still)
       if (near.positions.length === 0)
         throw new ProcessError(
           `clip 0 has no points (--clouds ${maker.kind}): do neighbouring cameras see the same, and are their poses right? ` +
@@ -96,7 +96,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
       }
       for (const clip of clips) {
         workspace.signal?.throwIfAborted()
-        const merged = clip === 0 ? reference : mergeClouds(await cloudsOf(clip), chosen.voxel)
+        const merged = clip === 0 ? reference : mergeClip(await cloudsOf(clip), chosen.voxel, still)
         const residual = clip === 0 ? reference : residualOf(merged)
         await workspace.write(`plys_candidates/${clip}.ply`, writePointCloud(merged))
         await workspace.write(`plys/${clip}.ply`, writePointCloud(residual))
@@ -119,6 +119,7 @@ export function chooseScale(
   frames: readonly ColoredCloud[],
   options: Pick<ProcessOptions, 'voxel' | 'threshold' | 'originalConstants' | 'maxPoints'>,
   finest = 0,
+  still: ColoredCloud | null = null,
 ): { voxel: number; threshold: number } {
   const { originalConstants = false, maxPoints = 100_000 } = options
   if (!(Number.isInteger(maxPoints) && maxPoints >= 1))
@@ -126,16 +127,18 @@ export function chooseScale(
   if (originalConstants) {
     return { voxel: options.voxel ?? originalVoxel, threshold: options.threshold ?? originalThreshold }
   }
-  const extent = Math.max(0, ...frames.map(({ positions }) => cloudExtent(positions)))
+  const extent = Math.max(0, ...[...frames, ...(still ? [still] : [])].map(({ positions }) => cloudExtent(positions)))
   let voxel = options.voxel ?? (extent > 0 ? Math.max(extent / 500, finest) : 1)
   if (options.voxel === undefined) {
     // Surfaces fill voxels with the square of the edge.
-    for (let count = countOf(frames, voxel); count > maxPoints; count = countOf(frames, voxel))
+    const countOf = () => mergeClip(frames, voxel, still).positions.length / 3
+    for (let count = countOf(); count > maxPoints; count = countOf())
       voxel *= Math.max(1.05, Math.sqrt(count / maxPoints))
   }
   return { voxel, threshold: options.threshold ?? (voxel * originalThreshold) / originalVoxel }
 }
 
-function countOf(frames: readonly ColoredCloud[], voxel: number): number {
-  return mergeClouds(frames, voxel).positions.length / 3
+function mergeClip(frames: readonly ColoredCloud[], voxel: number, still: ColoredCloud | null): ColoredCloud {
+  // Nothing stands still where frames are whole.
+  return still && still.positions.length > 0 ? mergeOver(still, frames, voxel) : mergeClouds(frames, voxel)
 }
