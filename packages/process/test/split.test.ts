@@ -16,7 +16,7 @@ const frames = 6
 const board = (frame: number) => [-0.75 + 0.3 * frame, 0] as const
 const options: ProcessOptions = {
   ...{ clouds: 'stereo', stereoAllCameras: true, device: 'wasm', threads: 1, format: 'png' },
-  ...{ clipSize: 3, test: { names: ['cam3'] } },
+  ...{ clipSize: 3, test: { names: ['cam3'] }, stereoCover: false },
 }
 
 beforeAll(async () => {
@@ -86,6 +86,20 @@ describe('stereo of what moves before what stands still', () => {
     const residual = points('split/plys/1.ply')
     expect(residual.filter(([, , z]) => z < 3.5).length).toBeGreaterThan(0.6 * residual.length)
   }, 120_000)
+
+  it('has rough points besides where stereo finds none', async () => {
+    await run('board', 'covered', { stereoCover: true })
+    const [still, covered] = ['split', 'covered'].map((name) => points(`${name}/.process/clouds/still/cloud.ply`))
+    if (!still || !covered) throw new Error('no clouds')
+    expect(covered.slice(0, still.length)).toEqual(still)
+    const added = covered.slice(still.length).map(([, , z]) => Math.abs(z - 4))
+    expect(added.length).toBeGreaterThan(50)
+    expect(added.sort((a, b) => a - b)[added.length >> 1]).toBeLessThan(0.2)
+    // What moves is none of it.
+    expect(contents('covered').get('.process/clouds/000002.ply')).toBe(
+      contents('split').get('.process/clouds/000002.ply'),
+    )
+  }, 60_000)
 
   it('is not disturbed by cameras that flicker', async () => {
     const { said } = await run('flicker', 'flickered')
