@@ -68,20 +68,18 @@ export function mergeClouds(frames: readonly ColoredCloud[], voxel: number): Col
 /** What moves is small and in the eye: its voxels have so much of the edge of the others. */
 const movingEdge = 0.5
 
-/**
- * The cloud of a clip that has what stands still in a cloud of its own: frames add, in finer voxels, what lies in none of the
- * finer voxels where that has points, before it is averaged. Feet stay on their floor.
- */
+/** The cloud of a clip that has what stands still in a cloud of its own: frames add what lies in none of its voxels. */
 export function mergeOver(still: ColoredCloud, frames: readonly ColoredCloud[], voxel: number): ColoredCloud {
-  const finer = movingEdge * voxel
-  const cellOf = ({ positions }: ColoredCloud, i: number) =>
-    [0, 1, 2].map((axis) => Math.floor(positions[3 * i + axis]! / finer)).join(' ')
-  const occupied = new Set(Array.from({ length: still.positions.length / 3 }, (_, i) => cellOf(still, i)))
-  const moving = mergeClouds(frames, finer)
+  const base = averageCloud(still, voxel)
+  const occupied = new Set<string>()
+  const cellOf = (positions: Float32Array, i: number) =>
+    [0, 1, 2].map((axis) => Math.floor(positions[3 * i + axis]! / voxel)).join(' ')
+  for (let i = 0; i < base.positions.length / 3; i++) occupied.add(cellOf(base.positions, i))
+  const moving = mergeClouds(frames, movingEdge * voxel)
   const free = Array.from({ length: moving.positions.length / 3 }, (_, i) => i).filter(
-    (i) => !occupied.has(cellOf(moving, i)),
+    (i) => !occupied.has(cellOf(moving.positions, i)),
   )
-  return joined(averageCloud(still, voxel), {
+  return joined(base, {
     positions: Float32Array.from(free.flatMap((i) => [...moving.positions.subarray(3 * i, 3 * i + 3)])),
     colors: Uint8Array.from(free.flatMap((i) => [...moving.colors.subarray(3 * i, 3 * i + 3)])),
   })
