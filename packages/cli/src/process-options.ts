@@ -30,6 +30,8 @@ export interface ProcessFlags {
   clouds?: CloudSource
   cloudEvery?: number
   stereoAllCameras?: boolean
+  stereoWholeFrames?: boolean
+  stereoCover?: boolean
   stereoHalvings?: number
   voxel?: number
   threshold?: number
@@ -116,6 +118,8 @@ export function addProcessFlags(command: Command): Command {
     )
     .option('--cloud-every <n>', 'every n-th frame of a clip gets a cloud (default 1)', parseCount)
     .option('--stereo-all-cameras', 'test cameras take part in stereo, too')
+    .option('--stereo-whole-frames', 'stereo of every frame whole, not of what moves alone')
+    .option('--no-stereo-cover', 'no rough points where what stands still has no texture')
     .option('--stereo-halvings <n>', 'halve the images for stereo so many times', parseWhole)
     .option('--voxel <edge>', 'edge of the voxels of clouds, world units (default: scaled with the scene)', parseNumber)
     .option('--threshold <distance>', 'from clip 0 to what is new, world units (default: 5/12 voxel)', parseNumber)
@@ -149,6 +153,8 @@ export function processOptions(flags: ProcessFlags, offsets: Readonly<Record<str
     'clouds',
     'cloudEvery',
     'stereoAllCameras',
+    'stereoWholeFrames',
+    'stereoCover',
     'stereoHalvings',
     'voxel',
     'threshold',

@@ -66,7 +66,9 @@ export function createProgram(version: string): Command {
   )
 
   example(
-    addDataFlags(program.command('inspect').argument('<dataset>', 'folder of a dataset or of another capture'))
+    addDataFlags(
+      program.command('inspect').argument('<dataset>', 'folder of a dataset, of recordings or of another capture'),
+    )
       .description('what a dataset has, and what is wrong with it: look here before training')
       .option('--report <folder>', 'look at every image and the clouds, and write pages and pictures into this folder')
       .option('--quick', 'with --report: only what can be told without reading images and clouds')

@@ -196,7 +196,8 @@ describe('inspect', () => {
     if (!videos) return
     const found = await inspect(videos, '--report', join(folder, 'videos'))
     expect(found).toMatchObject({ kind: 'qualisys', code: 0 })
-    expect(found.unchecked.join('\n')).toMatch(/inside videos/)
+    expect(found.unchecked).toEqual(['reprojection, coverage and colours: there is no point cloud'])
+    expect(existsSync(join(folder, 'videos', 'sheets', 'cameras-0.jpg'))).toBe(true)
     expect(readFileSync(join(folder, 'videos', 'scene.html'), 'utf8')).toContain('cam01')
   })
 

@@ -4,6 +4,7 @@ export {
   type ColoredCloud,
   createResidual,
   mergeClouds,
+  mergeOver,
   originalThreshold,
   originalVoxel,
 } from './clouds/merge.js'
@@ -28,5 +29,5 @@ export {
   type StepName,
   stepNames,
 } from './types.js'
-export { type DecodedFrame, decodeVideo } from './video/decode.js'
+export { type DecodedFrame, type DecodeOptions, decodeVideo } from './video/decode.js'
 export { probeVideo, type VideoInfo } from './video/probe.js'

@@ -66,9 +66,19 @@ export interface ProcessOptions {
   readonly cloudEvery?: number
   /** Test cameras take part in stereo, too. Default false. */
   readonly stereoAllCameras?: boolean
+  /**
+   * Stereo estimates every frame whole. Default false: what stands still is estimated once, from the median over time of every
+   * camera, and of every frame only what differs from it.
+   */
+  readonly stereoWholeFrames?: boolean
+  /**
+   * What stands still and has no texture gets rough points, interpolated from around, unless frames are estimated whole.
+   * Default true.
+   */
+  readonly stereoCover?: boolean
   /** The images that stereo works on are halved so many times. Default 0. */
   readonly stereoHalvings?: number
-  /** Edge of the voxels of clouds, world units. Default: a 500th of the extent of the scene, more if there are too many. */
+  /** Edge of the voxels of clouds, world units. Default: a 500th of the extent of the scene, 3 pixels by stereo, more if there are too many. */
   readonly voxel?: number
   /** Distance to clip 0 from which points are new, world units. Default: 5/12 of the voxel. */
   readonly threshold?: number

@@ -63,29 +63,54 @@ export function writeModel(folder: string, content: Parameters<typeof writeColma
     writeFileSync(join(folder, name), bytes)
 }
 
-/** Undistorted pictures of a textured plane four units away, and the model of the cameras; the same in all frames. */
-export async function writePlane(folder: string, frames: number): Promise<void> {
+export interface PlaneOptions {
+  /** Where the middle of a board of 0.6 by 0.6 before the plane is, three units away, in a frame. */
+  readonly board?: (frame: number) => readonly [x: number, y: number]
+  /** What a camera makes of brightness in a frame. */
+  readonly light?: (camera: number, frame: number) => number
+  /** How far the texture of the plane has moved in a frame. */
+  readonly drift?: (frame: number) => number
+}
+
+/**
+ * Undistorted pictures of a textured plane four units away, and the model of the cameras; the same in all frames but for what
+ * the options say.
+ */
+export async function writePlane(folder: string, frames: number, options: PlaneOptions = {}): Promise<void> {
   const { images } = model('png')
   const intrinsics = { ...size, model: 'PINHOLE' as const, params: [60, 60, 32, 24] }
   writeModel(join(folder, 'distorted/sparse/0'), { images, cameras: images.map(({ id }) => ({ id, ...intrinsics })) })
-  for (const { name, pose } of images) {
+  const { board, light = () => 1, drift = () => 0 } = options
+  for (const [camera, { name, pose }] of images.entries()) {
     const m = worldToCamera({ qvec: pose.rotation, tvec: pose.translation })
     const centre = [0, 1, 2].map((a) => -(m[a]! * m[3]! + m[4 + a]! * m[7]! + m[8 + a]! * m[11]!))
-    const data = new Uint8Array(3 * size.width * size.height)
-    for (let y = 0, at = 0; y < size.height; y++) {
-      for (let x = 0; x < size.width; x++) {
-        const ray = [(x + 0.5 - 32) / 60, (y + 0.5 - 24) / 60, 1]
-        const d = [0, 1, 2].map((a) => m[a]! * ray[0]! + m[4 + a]! * ray[1]! + m[8 + a]! * ray[2]!)
-        const t = (4 - centre[2]!) / d[2]!
-        const [u, v] = [centre[0]! + t * d[0]!, centre[1]! + t * d[1]!]
-        // Waves of incommensurable lengths repeat nowhere in the picture.
-        const texture = Math.sin(7.1 * u + 2 * v) + Math.sin(4.3 * v - 3.7 * u) + Math.sin(9.7 * v + 1.3 * u * u)
-        for (let c = 0; c < 3; c++) data[at++] = 128 + 40 * texture
+    const target = join(folder, name.replace('.png', ''))
+    mkdirSync(target, { recursive: true })
+    for (let frame = 0; frame < frames; frame++) {
+      const data = new Uint8Array(3 * size.width * size.height)
+      const middle = board?.(frame)
+      for (let y = 0, at = 0; y < size.height; y++) {
+        for (let x = 0; x < size.width; x++) {
+          const ray = [(x + 0.5 - 32) / 60, (y + 0.5 - 24) / 60, 1]
+          const d = [0, 1, 2].map((a) => m[a]! * ray[0]! + m[4 + a]! * ray[1]! + m[8 + a]! * ray[2]!)
+          const meet = (z: number) => {
+            const t = (z - centre[2]!) / d[2]!
+            return [centre[0]! + t * d[0]!, centre[1]! + t * d[1]!] as const
+          }
+          const [bx, by] = meet(3)
+          const onBoard = middle && Math.max(Math.abs(bx - middle[0]), Math.abs(by - middle[1])) < 0.3
+          // The board's texture moves with it.
+          const [u, v] = onBoard ? [5 + bx - middle[0], 3 + by - middle[1]] : meet(4)
+          const value = light(camera, frame) * (textureAt(u + (onBoard ? 0 : drift(frame)), v) + (onBoard ? 50 : 0))
+          for (let c = 0; c < 3; c++) data[at++] = value
+        }
       }
+      writeFileSync(join(target, `${frame}.png`), await encodePng({ ...size, data }))
     }
-    const camera = name.replace('.png', '')
-    mkdirSync(join(folder, camera), { recursive: true })
-    const bytes = await encodePng({ ...size, data })
-    for (let frame = 0; frame < frames; frame++) writeFileSync(join(folder, camera, `${frame}.png`), bytes)
   }
+}
+
+/** Waves of incommensurable lengths repeat nowhere in the picture. */
+function textureAt(u: number, v: number): number {
+  return 108 + 32 * (Math.sin(7.1 * u + 2 * v) + Math.sin(4.3 * v - 3.7 * u) + Math.sin(9.7 * v + 1.3 * u * u))
 }

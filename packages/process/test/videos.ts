@@ -10,6 +10,8 @@ export interface TestVideo {
   readonly matrix?: 'bt709' | 'bt601'
   /** Mono, at 8000 samples a second. */
   readonly sound?: Float32Array
+  /** When each frame is shown, in parts of a second over `rate`. Default: one after the other. */
+  readonly times?: readonly number[]
   /** The index at the end of the file, as cameras write it. */
   readonly indexAtEnd?: boolean
   pixel(frame: number, x: number, y: number): readonly [number, number, number]
@@ -46,7 +48,13 @@ export async function makeVideo(path: string, video: TestVideo): Promise<void> {
     }
     const timeBase = { num: 1, den: rate }
     const format = constants.AV_PIX_FMT_RGB24
-    const frame = lib.Frame.fromVideoBuffer(rgb, { width, height, format, timeBase, pts: BigInt(i) })
+    const frame = lib.Frame.fromVideoBuffer(rgb, {
+      width,
+      height,
+      format,
+      timeBase,
+      pts: BigInt(video.times?.[i] ?? i),
+    })
     for (const converted of await toYuv.processAll(frame)) {
       if (!matrix) converted.colorSpace = constants.AVCOL_SPC_UNSPECIFIED
       await drain(converted)

@@ -53,14 +53,12 @@ export class VoxelGrid {
 
   /** How many of the 26 cells around one are occupied. */
   neighboursOf(cell: number): number {
-    const [x, y, z] = [this.#cells[3 * cell]!, this.#cells[3 * cell + 1]!, this.#cells[3 * cell + 2]!]
-    let count = -1
-    for (let i = -1; i <= 1; i++) {
-      for (let j = -1; j <= 1; j++) {
-        for (let k = -1; k <= 1; k++) if (this.#slots[this.#slot(x + i, y + j, z + k)]! >= 0) count++
-      }
-    }
-    return count
+    return this.#around(this.#cells[3 * cell]!, this.#cells[3 * cell + 1]!, this.#cells[3 * cell + 2]!)
+  }
+
+  /** How many of the 26 cells around that of a place are occupied. */
+  neighboursAt(x: number, y: number, z: number): number {
+    return this.#around(Math.floor(x / this.edge), Math.floor(y / this.edge), Math.floor(z / this.edge))
   }
 
   /** Adds the sums of a cell of another grid, as one point at their mean. */
@@ -95,6 +93,18 @@ export class VoxelGrid {
     const grid = new VoxelGrid(edge)
     for (let cell = 0; cell < this.#size; cell++) grid.addSums(this.sumsOf(cell))
     return grid
+  }
+
+  #around(x: number, y: number, z: number): number {
+    let count = 0
+    for (let i = -1; i <= 1; i++) {
+      for (let j = -1; j <= 1; j++) {
+        for (let k = -1; k <= 1; k++) {
+          if ((i !== 0 || j !== 0 || k !== 0) && this.#slots[this.#slot(x + i, y + j, z + k)]! >= 0) count++
+        }
+      }
+    }
+    return count
   }
 
   #cell(x: number, y: number, z: number): number {

@@ -12,10 +12,19 @@ export {
   type SweepSettings,
   type Work,
 } from './contract.js'
+export { type CoverOptions, coverHoles } from './cover.js'
 export { createStereoOperators } from './create.js'
 export { type DistantOptions, distantPoints } from './distant.js'
 export type { StereoCloud } from './fuse.js'
-export { type MotionOptions, motionMask, temporalMedian } from './motion.js'
+export { matchLight } from './light.js'
+export {
+  type MotionOptions,
+  motionMask,
+  type StillOptions,
+  type StillPicture,
+  stillPicture,
+  temporalMedian,
+} from './motion.js'
 export type { CloudOptions, StereoProgress } from './options.js'
 export { type CloudsOverTime, mergeClouds, type OverTimeOptions, splitOverTime } from './over-time.js'
 export { transferMatrix } from './pairs.js'

@@ -10,13 +10,11 @@ import {
   halve,
   joinPairs,
   mergeClouds,
-  motionMask,
   type Observation,
   rankSources,
   type StereoCloud,
   sparseCloud,
   splitOverTime,
-  temporalMedian,
   triangulate,
 } from '@clipgstream/stereo'
 import { describe, expect, it } from 'vitest'
@@ -90,42 +88,6 @@ describe('pictures', () => {
     expect(halve(grey)).toEqual({ width: 1, height: 1, data: Uint8Array.of(3) })
     expect(greyOf({ width: 2, height: 1, data: Uint8Array.of(255, 255, 255, 255, 0, 0) }).data).toEqual(
       Uint8Array.of(255, 76),
-    )
-  })
-
-  it('without what moves are the median over time, and what moves is where they differ', () => {
-    const still = flat(20, 10, (x) => 5 * x)
-    const frames = [2, 6, 10, 14, 18].map((at) => flat(20, 10, (x, y) => (Math.abs(x - at) < 2 && y > 3 ? 250 : 5 * x)))
-    expect(temporalMedian(frames)).toEqual(still)
-    const mask = motionMask(frames[2]!, still, { margin: 1 })
-    const rows = Array.from({ length: 10 }, (_, y) =>
-      [...mask.subarray(20 * y, 20 * y + 20)].map((v) => (v ? 'x' : '.')).join(''),
-    )
-    expect(rows).toMatchInlineSnapshot(`
-      [
-        "....................",
-        "....................",
-        ".......xxxxxxx......",
-        ".......xxxxxxx......",
-        ".......xxxxxxx......",
-        ".......xxxxxxx......",
-        ".......xxxxxxx......",
-        ".......xxxxxxx......",
-        ".......xxxxxxx......",
-        ".......xxxxxxx......",
-      ]
-    `)
-    expect(motionMask(still, still).some((value) => value !== 0)).toBe(false)
-    expect(() => temporalMedian([])).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: temporalMedian: frames must be at least one picture, got none]`,
-    )
-    expect(() =>
-      motionMask(
-        frames[0]!,
-        flat(5, 5, () => 0),
-      ),
-    ).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: motionMask: image must be 5 x 5 pixels of three bytes, got 20 x 10 (600 bytes)]`,
     )
   })
 })

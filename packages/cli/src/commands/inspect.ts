@@ -22,7 +22,7 @@ export async function inspect(terminal: Terminal, path: string, flags: InspectFl
   const started = performance.now()
   const vfs = nodeFolder(path)
   const { report, quick = false } = flags
-  const opened = await openSubject(vfs, flags, report !== undefined)
+  const opened = await openSubject(vfs, path, flags, report !== undefined)
   terminal.line(opened.summary)
   const written = report === undefined ? null : await writeReport(terminal, vfs.label, opened, report, quick)
   const findings = sortFindings(written?.findings ?? opened.findings)
@@ -32,6 +32,10 @@ export async function inspect(terminal: Terminal, path: string, flags: InspectFl
     type: 'inspection',
     ...(opened.report ?? { name: vfs.label, kind: opened.capture?.kind ?? null }),
     ...(opened.capture && { cameras: opened.capture.cameras.map(({ name, test }) => ({ name, test })) }),
+    ...(opened.subject &&
+      opened.subject.videos.length > 0 && {
+        videos: opened.subject.videos.map(({ name, info, reason }) => (info ? { name, ...info } : { name, reason })),
+      }),
     verdict,
     findings,
     unchecked,

@@ -9,7 +9,9 @@ import { mean } from './statistics.js'
 import type { Subject } from './subject.js'
 import type { Lag } from './sync.js'
 import { timeFindings } from './time-findings.js'
+import { stepFindings } from './videos.js'
 import { type Watched, watch } from './watch.js'
+import { type SeenVideos, watchVideos, whiteBalanceFindings } from './watch-videos.js'
 
 /** Everything that was measured. */
 export interface Checks {
@@ -33,8 +35,9 @@ export async function checkSubject(
   const unchecked = [...subject.unchecked]
   const findings: Finding[] = []
   const hasImages = cameras.some(({ path }) => frames(first, end).some((frame) => path(frame) !== null))
-  const found = hasImages ? await portraitsOf(subject, terminal) : []
-  const watched = hasImages ? await watchAll(subject, terminal) : null
+  const inVideos = subject.videos.length > 0 ? await watchInVideos(subject, terminal) : null
+  const found = inVideos ? inVideos.portraits : hasImages ? await portraitsOf(subject, terminal) : []
+  const watched = inVideos ? inVideos.watched : hasImages ? await watchAll(subject, terminal) : null
   const clipChecks: ClipCheck[] = []
   let reference: PointCloud | null = null
   const chosen = evenly(
@@ -64,7 +67,9 @@ export async function checkSubject(
     watched && reference && !subject.moving && together
       ? compareTimes(subject, watched.greys, reference, distrusted)
       : []
-  if (!subject.moving && lags.every((lag) => lag === null))
+  if (inVideos && watched) {
+    findings.push(...stepFindings(subject.videos, watched.notes), ...whiteBalanceFindings(subject, inVideos.colours))
+  } else if (!subject.moving && lags.every((lag) => lag === null))
     unchecked.push('whether cameras are synchronised: it takes cameras that fit, a cloud, 16 frames and motion')
   findings.push(...calibration)
   if (watched) {
@@ -97,6 +102,16 @@ async function watchAll(subject: Subject, terminal: Terminal): Promise<Watched> 
   const watched = await watch(subject, (done, note) => progress.update(done, note))
   progress.stop()
   return watched
+}
+
+async function watchInVideos(subject: Subject, terminal: Terminal): Promise<SeenVideos> {
+  const { videos, first, end } = subject
+  const total = videos.reduce((sum, { info }) => sum + Math.max(0, Math.min(end, info?.frames ?? 0) - first), 0)
+  const progress = terminal.progress('videos', total)
+  let done = 0
+  const seen = await watchVideos(subject, videos, (name) => progress.update(++done, name))
+  progress.stop()
+  return seen
 }
 
 async function readCloud(read: (() => Promise<PointCloud>) | null, findings: Finding[]): Promise<PointCloud | null> {

@@ -4,7 +4,16 @@ export type Severity = 'stop' | 'look' | 'note'
 /** Something that was found, in the order in which a reader needs it. */
 export interface Finding {
   readonly severity: Severity
-  readonly check: 'files' | 'calibration' | 'clouds' | 'coverage' | 'frames' | 'time' | 'colour' | 'sharpness'
+  readonly check:
+    | 'files'
+    | 'videos'
+    | 'calibration'
+    | 'clouds'
+    | 'coverage'
+    | 'frames'
+    | 'time'
+    | 'colour'
+    | 'sharpness'
   /** What is wrong. */
   readonly what: string
   /** Camera, frame or file. */

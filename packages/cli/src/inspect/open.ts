@@ -15,6 +15,7 @@ import {
 import { type DataFlags, datasetOptions } from '../data.js'
 import { type Finding, some } from './finding.js'
 import { type Subject, subjectOfCapture, subjectOfDataset } from './subject.js'
+import { framesOf, probeVideos, type SubjectVideo, videoFindings, videoLines } from './videos.js'
 
 /** What a folder turned out to be. */
 export interface Opened {
@@ -28,10 +29,10 @@ export interface Opened {
 }
 
 /** Opens this project's layout, or that of any other capture that is known. `deep`: images and clouds will be read. */
-export async function openSubject(vfs: Vfs, flags: DataFlags, deep: boolean): Promise<Opened> {
+export async function openSubject(vfs: Vfs, folder: string, flags: DataFlags, deep: boolean): Promise<Opened> {
   const { kind } = await detectCapture(vfs)
   const own = kind === null || kind === 'clip-stream' || (kind === 'images' && (await hasFrames(vfs)))
-  return own ? openOwn(vfs, flags, deep) : openOther(vfs, flags)
+  return own ? openOwn(vfs, flags, deep) : openOther(vfs, folder, flags)
 }
 
 /** Frame folders without a model are this layout with something missing, not image folders of cameras. */
@@ -58,7 +59,7 @@ async function openOwn(vfs: Vfs, flags: DataFlags, deep: boolean): Promise<Opene
   }
 }
 
-async function openOther(vfs: Vfs, flags: DataFlags): Promise<Opened> {
+async function openOther(vfs: Vfs, folder: string, flags: DataFlags): Promise<Opened> {
   const test = flags.testCameras
     ? { names: flags.testCameras.map((name) => (/^\d+$/.test(name) ? Number(name) : name)) }
     : flags.hold !== undefined
@@ -67,8 +68,12 @@ async function openOther(vfs: Vfs, flags: DataFlags): Promise<Opened> {
   try {
     const capture = await openCapture(vfs, { allowGaps: true, ...(test && { test }) })
     const range = flags.frames ? ([flags.frames[0], flags.frames[1] + 1] as const) : undefined
-    const subject = subjectOfCapture(capture, range)
-    const findings = problemFindings(capture.problems, flags.allowGaps ?? false)
+    const { videos, missing } = await probeVideos(capture, folder)
+    const subject = subjectOfCapture(capture, range, videos, missing)
+    const findings = [
+      ...problemFindings(capture.problems, flags.allowGaps ?? false),
+      ...videoFindings(videos, flags.allowGaps ?? false),
+    ]
     findings.push({
       severity: 'note',
       check: 'files',
@@ -77,7 +82,7 @@ async function openOther(vfs: Vfs, flags: DataFlags): Promise<Opened> {
       figure: '',
       remedy: 'convert it with clipgstream process',
     })
-    return { report: null, capture, subject, findings, summary: summaryOf(capture) }
+    return { report: null, capture, subject, findings, summary: summaryOf(capture, videos) }
   } catch (error) {
     if (!(error instanceof IoError) || error instanceof MissingFileError) throw error
     const findings =
@@ -100,7 +105,10 @@ function problemFindings(problems: readonly Problem[], allowGaps: boolean): Find
   }))
 }
 
-function summaryOf({ kind, vfs, cameras, times, fps, moving, clouds, masks }: Capture): string {
+function summaryOf(
+  { kind, vfs, cameras, times, fps, moving, clouds, masks }: Capture,
+  found: readonly SubjectVideo[],
+): string {
   const row = (label: string, text: string) => `${label.padEnd(12)}${text}`
   const test = cameras.filter((camera) => camera.test).map(({ name }) => name)
   const calibrated = cameras.filter(
@@ -121,11 +129,15 @@ function summaryOf({ kind, vfs, cameras, times, fps, moving, clouds, masks }: Ca
     row('cameras', `${cameras.length}${moving ? ', moving' : ''}, ${calibrated.length} with a calibration`),
     ...(models.size > 0 ? [row('lenses', some([...models]))] : []),
     row('split', `${cameras.length - test.length} train, ${test.length} test (${some(test)})`),
-    row('frames', `${times ? times.length : 'as many as the videos have'}${fps === null ? '' : `, ${fps} a second`}`),
+    row(
+      'frames',
+      `${times ? times.length : found.length > 0 ? framesOf(found) : 'as many as the videos have'}${fps === null ? '' : `, ${fps} a second`}`,
+    ),
     row(
       'recordings',
       [videos > 0 ? `${videos} videos` : '', images > 0 ? `${images} images` : ''].filter(Boolean).join(', '),
     ),
+    ...videoLines(found).map((line) => row('video', line)),
     ...(masks ? [row('masks', `of what is ${masks.meaning === 'moving' ? 'moving' : 'valid'}`)] : []),
     row('clouds', clouds.length === 0 ? 'none' : some(clouds.map(({ path }) => path))),
   ].join('\n')

@@ -5,6 +5,7 @@ import { escapeHtml } from './markup.js'
 import { mean, median, percent } from './statistics.js'
 import type { Subject } from './subject.js'
 import { isBehind } from './sync.js'
+import { rateText, type SubjectVideo } from './videos.js'
 
 export interface PageContent {
   readonly title: string
@@ -65,6 +66,7 @@ ${findingTable(findings)}
 ${unchecked.length > 0 ? `<p>Not checked: ${unchecked.map(escapeHtml).join('; ')}.</p>` : ''}
 <h2>What there is</h2><pre>${escapeHtml(summary)}</pre>
 ${scene ? `<h2>Cameras and points</h2><p><a href="${scene}">Open alone</a></p><iframe src="${scene}" title="cameras and points"></iframe>` : ''}
+${videoTable(content.subject?.videos ?? [])}
 ${cameraTable(content)}
 ${clipTable(checks)}
 ${images('Cameras over time: first, middle and last frame', sheets)}
@@ -135,6 +137,41 @@ function cameraTable({ subject, checks, findings }: PageContent): string {
   })
   const titles = head.map(([text = '', title = '']) => `<th title="${escapeHtml(title)}">${text}</th>`).join('')
   return `<h2>Cameras</h2><div class="wide"><table><thead><tr>${titles}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
+}
+
+function videoTable(videos: readonly SubjectVideo[]): string {
+  if (videos.length === 0) return ''
+  const head = [
+    'camera',
+    'codec',
+    'size',
+    'frames',
+    'a second',
+    'seconds',
+    'frame times',
+    'missing',
+    'doubled',
+    'sound',
+    'turned',
+    'state',
+  ]
+  const rows = videos.map(({ name, info, reason }) => {
+    const cells = info
+      ? [
+          ...[
+            info.codec,
+            `${info.width}x${info.height}`,
+            `${info.frames}`,
+            info.fps === null ? dash : rateText(info.fps),
+          ],
+          ...[number(info.seconds, 2), info.variable ? 'vary' : 'even', `${info.missing}`, `${info.repeated}`],
+          ...[info.audio ? 'yes' : 'no', info.turned ?? 'no', info.damage ?? 'whole'],
+        ]
+      : [...new Array<string>(10).fill(dash), reason]
+    const bad = !info || info.damage !== null
+    return `<tr${bad ? ' class="look"' : ''}><th>${escapeHtml(name)}</th>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`
+  })
+  return `<h2>Videos</h2><div class="wide"><table><thead><tr>${head.map((title) => `<th>${title}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }
 
 function clipTable(checks: Checks | null): string {

@@ -14,7 +14,7 @@ export interface Portrait {
 
 /** Longest sides of the images of a contact sheet, and of those that sharpness is measured in. */
 export const thumbnail = 220
-const detailed = 1280
+export const detailed = 1280
 
 export async function portraits(subject: Subject, taken: (camera: string) => void): Promise<Portrait[]> {
   const { cameras, first, end, vfs } = subject

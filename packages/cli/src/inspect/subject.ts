@@ -8,6 +8,7 @@ import {
   readPointCloud,
   type Vfs,
 } from '@clipgstream/io'
+import { framesOf, type SubjectVideo } from './videos.js'
 
 /** One camera of what is inspected, whatever its files look like. */
 export interface SubjectCamera {
@@ -41,6 +42,8 @@ export interface Subject {
   readonly background: readonly [number, number, number] | null
   /** Whether each image has a calibration of its own. */
   readonly moving: boolean
+  /** Of cameras whose pictures are inside videos. */
+  readonly videos: readonly SubjectVideo[]
   /** What cannot be checked, and why. */
   readonly unchecked: readonly string[]
   label(frame: number): string
@@ -77,15 +80,21 @@ export function subjectOfDataset(dataset: Dataset): Subject {
     }),
     background: null,
     moving: false,
+    videos: [],
     unchecked,
     label: (frame) => dataset.frames[frame]?.folder ?? `frame ${frame}`,
   }
 }
 
-/** Somebody else's layout; `frames` // [first, end) */
-export function subjectOfCapture(capture: Capture, frames?: readonly [number, number]): Subject {
+/** Somebody else's layout; `frames` // [first, end). `noVideos` says why videos could not be looked into. */
+export function subjectOfCapture(
+  capture: Capture,
+  frames?: readonly [number, number],
+  videos: readonly SubjectVideo[] = [],
+  noVideos: string | null = null,
+): Subject {
   const unchecked: string[] = []
-  const count = capture.times?.length ?? 0
+  const count = Math.max(capture.times?.length ?? 0, framesOf(videos))
   const [first, end] = frames ? [Math.min(frames[0], count), Math.min(frames[1], count)] : [0, count]
   const cameras = capture.cameras.map(({ name, test, source, calibration }, index): SubjectCamera => {
     const images = new Map(source.kind === 'images' ? source.images.map((image) => [image.frame, image]) : [])
@@ -97,9 +106,7 @@ export function subjectOfCapture(capture: Capture, frames?: readonly [number, nu
       calibration: (frame) => images.get(frame)?.calibration ?? calibration,
     }
   })
-  if (capture.cameras.some(({ source }) => source.kind === 'video')) {
-    unchecked.push('images: they are inside videos; turn them into frames with clipgstream process, then inspect again')
-  }
+  if (noVideos !== null) unchecked.push(`what is inside the videos: ${noVideos}`)
   if (capture.clouds.length === 0) unchecked.push('reprojection, coverage and colours: there is no point cloud')
   const without = capture.cameras.filter(({ calibration }) => calibration === null)
   if (without.length > 0 && !capture.moving)
@@ -116,6 +123,7 @@ export function subjectOfCapture(capture: Capture, frames?: readonly [number, nu
     }),
     background: capture.background,
     moving: capture.moving,
+    videos,
     unchecked,
     label: (frame) => `frame ${frame}`,
   }

@@ -49,7 +49,9 @@ export function timeFindings(
     const own = notes[index] ?? []
     const there = own.flatMap((note, frame) => (note ? [{ note, frame }] : []))
     const missing = own.flatMap((note, frame) => (note ? [] : [frame]))
-    const absent = missing.filter((frame) => subject.cameras[index]?.path(first + frame) === null)
+    // Frames that shorter videos lack have been named.
+    const inVideo = subject.videos.some(({ camera }) => camera === index)
+    const absent = inVideo ? [] : missing.filter((frame) => subject.cameras[index]?.path(first + frame) === null)
     const add = (what: string, where: string, figure: string, remedy: string, severity: Finding['severity'] = 'look') =>
       findings.push({
         severity,

@@ -32,7 +32,7 @@ export interface Watched {
 }
 
 /** Longest side of the images that are compared in time. */
-const longest = 128
+export const longest = 128
 const atOnce = 4
 /** Most frames in which cameras are compared in time, in the middle of the sequence. */
 const mostWindow = 32
@@ -84,7 +84,7 @@ export async function watch(subject: Subject, seen: (done: number, note: string)
   return { notes, greys, unreadable }
 }
 
-function noteOf(hash: string, image: RgbImage, before: RgbImage | null): FrameNote {
+export function noteOf(hash: string, image: RgbImage, before: RgbImage | null): FrameNote {
   const { data } = image
   let [sum, dark, bright] = [0, 0, 0]
   for (let i = 0; i < data.length; i += 3) {
@@ -103,7 +103,7 @@ function noteOf(hash: string, image: RgbImage, before: RgbImage | null): FrameNo
   return { hash, brightness: sum / pixels, dark: dark / pixels, bright: bright / pixels, change }
 }
 
-function greyOf({ data }: RgbImage): Uint8Array {
+export function greyOf({ data }: RgbImage): Uint8Array {
   const grey = new Uint8Array(data.length / 3)
   for (let i = 0; i < grey.length; i++)
     grey[i] = Math.round((data[3 * i]! + 2 * data[3 * i + 1]! + data[3 * i + 2]!) / 4)

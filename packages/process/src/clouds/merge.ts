@@ -36,6 +36,20 @@ export function averageCloud({ positions, colors }: ColoredCloud, voxel: number)
   return { positions: average.positions, colors: means }
 }
 
+/** The points of one, then those of the other. */
+export function joined(a: ColoredCloud, b: ColoredCloud): ColoredCloud {
+  const positions = new Float32Array(a.positions.length + b.positions.length)
+  const colors = new Uint8Array(positions.length)
+  for (const [cloud, first] of [
+    [a, 0],
+    [b, a.positions.length],
+  ] as const) {
+    positions.set(cloud.positions, first)
+    colors.set(cloud.colors, first)
+  }
+  return { positions, colors }
+}
+
 /** The cloud of a clip: its frames' clouds, averaged by voxel, the first to occupy a voxel winning. */
 export function mergeClouds(frames: readonly ColoredCloud[], voxel: number): ColoredCloud {
   const averaged = frames.map((frame) => averageCloud(frame, voxel))
@@ -49,6 +63,26 @@ export function mergeClouds(frames: readonly ColoredCloud[], voxel: number): Col
     for (let c = 0; c < 3; c++) colors[3 * i + c] = from?.colors[3 * merged.points[i]! + c] ?? 0
   }
   return { positions: merged.positions, colors }
+}
+
+/** What moves is small and in the eye: its voxels have so much of the edge of the others. */
+const movingEdge = 0.5
+
+/** The cloud of a clip that has what stands still in a cloud of its own: frames add what lies in none of its voxels. */
+export function mergeOver(still: ColoredCloud, frames: readonly ColoredCloud[], voxel: number): ColoredCloud {
+  const base = averageCloud(still, voxel)
+  const occupied = new Set<string>()
+  const cellOf = (positions: Float32Array, i: number) =>
+    [0, 1, 2].map((axis) => Math.floor(positions[3 * i + axis]! / voxel)).join(' ')
+  for (let i = 0; i < base.positions.length / 3; i++) occupied.add(cellOf(base.positions, i))
+  const moving = mergeClouds(frames, movingEdge * voxel)
+  const free = Array.from({ length: moving.positions.length / 3 }, (_, i) => i).filter(
+    (i) => !occupied.has(cellOf(moving.positions, i)),
+  )
+  return joined(base, {
+    positions: Float32Array.from(free.flatMap((i) => [...moving.positions.subarray(3 * i, 3 * i + 3)])),
+    colors: Uint8Array.from(free.flatMap((i) => [...moving.colors.subarray(3 * i, 3 * i + 3)])),
+  })
 }
 
 /** What a clip adds to clip 0; the deduplication of the original where `rule` is `nearest`. */

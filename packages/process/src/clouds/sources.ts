@@ -1,18 +1,15 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readPointCloud } from '@clipgstream/io'
-import { createNodeDecoder } from '@clipgstream/io/node'
-import { type Capture, distantPoints, estimateCloud, sparseCloud as triangulateCorners } from '@clipgstream/stereo'
-import type { Device } from '@clipgstream/tensor'
+import { distantPoints, sparseCloud as triangulateCorners } from '@clipgstream/stereo'
 import { sparsePath } from '../cameras.js'
 import { ProcessError } from '../errors.js'
-import type { DatasetView } from '../images.js'
 import { frameName } from '../pictures.js'
-import type { Source } from '../source.js'
-import type { Workspace } from '../steps/step.js'
-import type { CloudSource, ProcessOptions } from '../types.js'
+import type { CloudSource } from '../types.js'
+import { type CloudContext, capturesOf, fewestViews, stereoViews } from './captures.js'
 import { type ColoredCloud, toColored } from './merge.js'
 import { randomPoints } from './random.js'
+import { stereoClouds } from './stereo.js'
 
 /** Makes the cloud of a frame of the dataset. */
 export interface CloudMaker {
@@ -21,24 +18,21 @@ export interface CloudMaker {
   readonly inputs: unknown
   /** Every frame has the same cloud: it is made once. */
   readonly still: boolean
+  /** Points need not lie closer, world units; told by the images that they are made of. */
+  readonly finest?: number
+  /** What all frames have in common, made before them; a frame's cloud is then what it has besides. */
+  readonly background?: Background
   make(frame: number, onProgress: (note: string) => void): Promise<ColoredCloud>
 }
 
-export interface CloudContext {
-  readonly workspace: Workspace
-  readonly source: Source
-  readonly views: readonly DatasetView[]
-  /** Image of a view and frame below the dataset's folder, by `NAME FRAME`. */
-  readonly images: ReadonlyMap<string, string>
-  readonly testCameras: ReadonlySet<string>
-  readonly options: ProcessOptions
-  /** The source's frame that became a frame of the dataset. */
-  sourceFrame(frame: number): number
-  /** Opened when it is first needed. */
-  device(): Promise<Device>
+export interface Background {
+  /** Files below the dataset's folder. */
+  readonly files: readonly string[]
+  /** That of its cloud. */
+  readonly cloud: string
+  /** Writes those that are wanted. */
+  make(wanted: ReadonlySet<string>, onProgress: (note: string) => void): Promise<void>
 }
-
-const fewest = 3
 
 /** The best that there is: see `ProcessOptions.clouds`. */
 export async function chooseClouds(context: CloudContext, frames: readonly number[]): Promise<CloudMaker> {
@@ -54,11 +48,11 @@ export async function chooseClouds(context: CloudContext, frames: readonly numbe
         )
       return fusedClouds(fused.paths)
     case 'stereo':
-      if (stereo.length < fewest)
+      if (stereo.length < fewestViews)
         throw new ProcessError(
-          `stereo needs ${fewest} cameras or more, there are ${stereo.length} that are not for testing; --stereo-all-cameras takes those, too`,
+          `stereo needs ${fewestViews} cameras or more, there are ${stereo.length} that are not for testing; --stereo-all-cameras takes those, too`,
         )
-      return stereoClouds(context, stereo)
+      return stereoClouds(context, stereo, frames)
     case 'given':
       if (given.length === 0)
         throw new ProcessError('the source has no cloud; choose --clouds stereo, sparse or random')
@@ -69,7 +63,7 @@ export async function chooseClouds(context: CloudContext, frames: readonly numbe
       return randomCloud(context)
     case 'auto':
       if (fused.missing.length === 0 && frames.length > 0) return fusedClouds(fused.paths)
-      if (stereo.length >= fewest) return stereoClouds(context, stereo)
+      if (stereo.length >= fewestViews) return stereoClouds(context, stereo, frames)
       return given.length > 0 ? givenCloud(context) : sparseCloud(context)
     default:
       return clouds satisfies never
@@ -101,53 +95,6 @@ function fusedClouds(paths: ReadonlyMap<number, string>): CloudMaker {
       return toColored(readPointCloud(new Uint8Array(await readFile(path)), path))
     },
   }
-}
-
-function stereoViews({ views, testCameras, options }: CloudContext): DatasetView[] {
-  return views.filter(({ name }) => options.stereoAllCameras === true || !testCameras.has(name))
-}
-
-function stereoClouds(context: CloudContext, views: readonly DatasetView[]): CloudMaker {
-  const { workspace, options } = context
-  const skipLevels = options.stereoHalvings ?? 0
-  return {
-    kind: 'stereo',
-    inputs: { cameras: views.map(({ name }) => name), skipLevels },
-    still: false,
-    async make(frame, onProgress) {
-      const captures = await capturesOf(context, views, frame)
-      const points = await sparsePoints(context)
-      const settings = {
-        skipLevels,
-        ...(points.positions.length >= 60 && { points: points.positions }),
-        ...(workspace.signal && { signal: workspace.signal }),
-      }
-      return estimateCloud(await context.device(), captures, settings, ({ stage, done, total }) =>
-        onProgress(`frame ${frame}: ${stage} ${done}/${total}`),
-      )
-    },
-  }
-}
-
-/** Views and pictures of a frame. */
-async function capturesOf(
-  { workspace, images }: CloudContext,
-  views: readonly DatasetView[],
-  frame: number,
-): Promise<Capture[]> {
-  const decoder = createNodeDecoder()
-  const captures: Capture[] = []
-  for (const { name, view } of views) {
-    const path = images.get(`${name} ${frame}`)
-    if (path === undefined) continue
-    captures.push({
-      view,
-      image: await decoder.decode(new Uint8Array(await readFile(join(workspace.folder, path))), path),
-    })
-  }
-  if (captures.length < fewest)
-    throw new ProcessError(`frame ${frame} has images of ${captures.length} cameras; ${fewest} or more are needed`)
-  return captures
 }
 
 /** Random points far away, where the first frame's cloud has nothing; see `ProcessOptions.distantPoints`. */
@@ -189,7 +136,7 @@ async function sparseCloud(context: CloudContext): Promise<CloudMaker> {
     still: false,
     async make(frame, onProgress) {
       const captures = await capturesOf(context, views, frame)
-      return triangulateCorners(captures, { minViews: fewest, ...(signal && { signal }) }, (done, total) =>
+      return triangulateCorners(captures, { minViews: fewestViews, ...(signal && { signal }) }, (done, total) =>
         onProgress(`frame ${frame}: corners ${done}/${total}`),
       )
     },

@@ -5,8 +5,18 @@ import { OptionError, readPointCloud, writePointCloud } from '@clipgstream/io'
 import { ProcessError } from '../errors.js'
 import { runStep, type Workspace, workFolder } from '../steps/step.js'
 import type { ProcessOptions } from '../types.js'
-import { type ColoredCloud, createResidual, mergeClouds, originalThreshold, originalVoxel, toColored } from './merge.js'
-import { type CloudContext, chooseClouds, makeDistant } from './sources.js'
+import type { CloudContext } from './captures.js'
+import {
+  type ColoredCloud,
+  createResidual,
+  joined,
+  mergeClouds,
+  mergeOver,
+  originalThreshold,
+  originalVoxel,
+  toColored,
+} from './merge.js'
+import { chooseClouds, makeDistant } from './sources.js'
 
 const distantPath = `${workFolder}/clouds/distant.ply`
 const settingsPath = `${workFolder}/clouds/settings.json`
@@ -26,6 +36,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
   const frames = Array.from({ length: count }, (_, i) => i).filter((i) => (i % clipSize) % cloudEvery === 0)
   const maker = await chooseClouds(context, frames)
   const cloudFrames = maker.still ? [0] : frames
+  const { background } = maker
   const clips = Array.from({ length: Math.ceil(count / clipSize) }, (_, i) => i)
   const ofFrame = (frame: number) => `${workFolder}/clouds/${String(frame).padStart(6, '0')}.ply`
   const { voxel, threshold, originalConstants = false, maxPoints = 100_000, distantPoints = 0 } = options
@@ -34,6 +45,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
     name: 'clouds',
     inputs: { previous, kind: maker.kind, maker: maker.inputs, clipSize, cloudFrames, count, scale, distantPoints },
     outputs: [
+      ...(background?.files ?? []),
       ...cloudFrames.map(ofFrame),
       ...(distantPoints > 0 ? [distantPath] : []),
       settingsPath,
@@ -49,22 +61,26 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
       const todo = cloudFrames.filter((frame) => wanted.has(ofFrame(frame)))
       let done = cloudFrames.length - todo.length
       const progress = (note: string) => workspace.report({ type: 'progress', step: 'clouds', done, total, note })
+      await background?.make(wanted, progress)
       for (const frame of todo) {
         workspace.signal?.throwIfAborted()
         progress(`frame ${frame}`)
         const cloud = await maker.make(frame, progress)
-        if (cloud.positions.length === 0)
+        if (cloud.positions.length === 0 && !background)
           workspace.report({ type: 'warning', message: `no points were found in frame ${frame}` })
         await workspace.write(ofFrame(frame), writePointCloud(cloud))
         done++
       }
       progress('merging')
       const read = (frame: number) => readCloud(workspace, ofFrame(frame))
-      const framesOf = (clip: number) =>
-        maker.still ? [0] : cloudFrames.filter((frame) => Math.floor(frame / clipSize) === clip)
-      const first = await Promise.all(framesOf(0).map(read))
-      const chosen = chooseScale(first, options)
-      const near = mergeClouds(first, chosen.voxel)
+      const still = background ? await readCloud(workspace, background.cloud) : null
+      const cloudsOf = (clip: number) => {
+        const own = maker.still ? [0] : cloudFrames.filter((frame) => Math.floor(frame / clipSize) === clip)
+        return Promise.all(own.map(read))
+      }
+      const first = await cloudsOf(0)
+      const chosen = chooseScale(first, options, maker.finest, still)
+      const near = mergeClip(first, chosen.voxel, still)
       if (near.positions.length === 0)
         throw new ProcessError(
           `clip 0 has no points (--clouds ${maker.kind}): do neighbouring cameras see the same, and are their poses right? ` +
@@ -80,7 +96,7 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
       }
       for (const clip of clips) {
         workspace.signal?.throwIfAborted()
-        const merged = clip === 0 ? reference : mergeClouds(await Promise.all(framesOf(clip).map(read)), chosen.voxel)
+        const merged = clip === 0 ? reference : mergeClip(await cloudsOf(clip), chosen.voxel, still)
         const residual = clip === 0 ? reference : residualOf(merged)
         await workspace.write(`plys_candidates/${clip}.ply`, writePointCloud(merged))
         await workspace.write(`plys/${clip}.ply`, writePointCloud(residual))
@@ -91,21 +107,19 @@ export async function makeClouds(context: CloudContext, previous: readonly strin
   })
 }
 
-function joined(a: ColoredCloud, b: ColoredCloud): ColoredCloud {
-  return {
-    positions: Float32Array.from([...a.positions, ...b.positions]),
-    colors: Uint8Array.from([...a.colors, ...b.colors]),
-  }
-}
-
 async function readCloud(workspace: Workspace, path: string): Promise<ColoredCloud> {
   return toColored(readPointCloud(new Uint8Array(await readFile(join(workspace.folder, path))), path))
 }
 
-/** Edges of voxels that scale with the scene, and grow until clip 0 has at most as many points as asked. */
+/**
+ * Edges of voxels that scale with the scene, not finer than `finest`, and grow until clip 0 has at most as many points as
+ * asked.
+ */
 export function chooseScale(
   frames: readonly ColoredCloud[],
   options: Pick<ProcessOptions, 'voxel' | 'threshold' | 'originalConstants' | 'maxPoints'>,
+  finest = 0,
+  still: ColoredCloud | null = null,
 ): { voxel: number; threshold: number } {
   const { originalConstants = false, maxPoints = 100_000 } = options
   if (!(Number.isInteger(maxPoints) && maxPoints >= 1))
@@ -113,16 +127,18 @@ export function chooseScale(
   if (originalConstants) {
     return { voxel: options.voxel ?? originalVoxel, threshold: options.threshold ?? originalThreshold }
   }
-  const extent = Math.max(0, ...frames.map(({ positions }) => cloudExtent(positions)))
-  let voxel = options.voxel ?? (extent > 0 ? extent / 500 : 1)
+  const extent = Math.max(0, ...[...frames, ...(still ? [still] : [])].map(({ positions }) => cloudExtent(positions)))
+  let voxel = options.voxel ?? (extent > 0 ? Math.max(extent / 500, finest) : 1)
   if (options.voxel === undefined) {
     // Surfaces fill voxels with the square of the edge.
-    for (let count = countOf(frames, voxel); count > maxPoints; count = countOf(frames, voxel))
+    const countOf = () => mergeClip(frames, voxel, still).positions.length / 3
+    for (let count = countOf(); count > maxPoints; count = countOf())
       voxel *= Math.max(1.05, Math.sqrt(count / maxPoints))
   }
   return { voxel, threshold: options.threshold ?? (voxel * originalThreshold) / originalVoxel }
 }
 
-function countOf(frames: readonly ColoredCloud[], voxel: number): number {
-  return mergeClouds(frames, voxel).positions.length / 3
+function mergeClip(frames: readonly ColoredCloud[], voxel: number, still: ColoredCloud | null): ColoredCloud {
+  // Nothing stands still where frames are whole.
+  return still && still.positions.length > 0 ? mergeOver(still, frames, voxel) : mergeClouds(frames, voxel)
 }

@@ -18,6 +18,13 @@ export interface VideoInfo {
   readonly fps: number | null
   /** Time between frames varies by more than half. */
   readonly variable: boolean
+  /** Frames that come less than half a usual step after the one before, and those that longer steps leave room for. */
+  readonly repeated: number
+  readonly missing: number
+  /** From the first frame to the end of the last, seconds; null for a single frame. */
+  readonly seconds: number | null
+  /** As FFmpeg calls it. */
+  readonly codec: string
   readonly audio: boolean
   /** What is wrong with the file, null when nothing is. */
   readonly damage: string | null
@@ -26,7 +33,7 @@ export interface VideoInfo {
 /** Reads a video from end to end without decoding it. Throws a {@link VideoError} when there is nothing to be had from it. */
 export async function probeVideo(path: string): Promise<VideoInfo> {
   const codec = await loadCodec()
-  const { api, constants } = codec
+  const { api, constants, lib } = codec
   const { size } = await stat(path)
   if (size === 0) throw new VideoError(path, 'the file is empty')
   const demuxer = await api.Demuxer.open(path).catch((cause: unknown) => {
@@ -69,22 +76,29 @@ export async function probeVideo(path: string): Promise<VideoInfo> {
       ...{ path, ...(turn?.across ? { width: height, height: width } : { width, height }), turned: turn?.said ?? null },
       ...{ frames, declared, damage, ...rateOf(times, nominal) },
       audio: demuxer.audio() !== undefined,
+      codec: lib.avGetCodecName(stream.codecpar.codecId) ?? 'unknown',
     }
   } finally {
     await demuxer.close()
   }
 }
 
-function rateOf(times: readonly number[], nominal: number | null): { fps: number | null; variable: boolean } {
+type Timing = Pick<VideoInfo, 'fps' | 'variable' | 'repeated' | 'missing' | 'seconds'>
+
+function rateOf(times: readonly number[], nominal: number | null): Timing {
   const steps = times.slice(1).map((time, i) => time - (times[i] ?? time))
   const ordered = [...steps].sort((a, b) => a - b)
   const median = ordered[ordered.length >> 1]
-  if (median === undefined || !(median > 0)) return { fps: nominal, variable: false }
+  if (median === undefined || !(median > 0))
+    return { fps: nominal, variable: false, repeated: steps.length, missing: 0, seconds: null }
   const variable = steps.some((step) => step > 1.5 * median || step < 0.5 * median)
+  const repeated = steps.filter((step) => step < 0.5 * median).length
+  const missing = steps.reduce((sum, step) => sum + Math.max(0, Math.round(step / median) - 1), 0)
   const first = times[0] ?? 0
   const last = times.at(-1) ?? first
+  const seconds = last - first + median
   const measured = steps.length / (last - first)
   // Containers round time stamps; a nominal rate that fits is exact.
   const fits = nominal !== null && Math.abs(nominal / measured - 1) < 1e-3 + 1 / steps.length ** 2
-  return { fps: fits ? nominal : measured, variable }
+  return { fps: fits ? nominal : measured, variable, repeated, missing, seconds }
 }

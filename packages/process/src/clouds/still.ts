@@ -1,0 +1,107 @@
+import { encodePng } from '@clipgstream/io/node'
+import {
+  type Capture,
+  matchLight,
+  motionMask,
+  type RgbPicture,
+  type StillPicture,
+  stillPicture,
+} from '@clipgstream/stereo'
+import type { DatasetView } from '../images.js'
+import { workFolder } from '../steps/step.js'
+import { type CloudContext, capturesOf, readImage } from './captures.js'
+
+/** Where what stands still is kept. */
+export const stillFolder = `${workFolder}/clouds/still`
+/** Frames that the still picture of a camera is the median of, at most: what it costs does not grow with the capture. */
+const mostFrames = 21
+/** With fewer there is no telling what stands still. */
+export const fewestFrames = 5
+
+/** The still picture of a camera and where it is not to be trusted; files below the dataset's folder. */
+export interface StillView extends DatasetView {
+  readonly picture: string
+  readonly unsure: string
+  /** Frames of which it is made. */
+  readonly frames: readonly number[]
+}
+
+/** Cameras that have images, and the frames whose median shows what stands still. */
+export function planStills(
+  { images }: CloudContext,
+  views: readonly DatasetView[],
+  frames: readonly number[],
+): StillView[] {
+  return views.flatMap(({ name, view }) => {
+    const own = frames.filter((frame) => images.has(`${name} ${frame}`))
+    if (own.length === 0) return []
+    const count = Math.min(own.length, mostFrames)
+    const chosen = Array.from({ length: count }, (_, i) => own[Math.floor(((i + 0.5) * own.length) / count)] ?? 0)
+    const [picture, unsure] = [`${stillFolder}/${name}.png`, `${stillFolder}/${name}-unsure.png`]
+    return [{ name, view, picture, unsure, frames: chosen }]
+  })
+}
+
+/** Writes the still picture of a camera. */
+export async function makeStill(context: CloudContext, still: StillView): Promise<void> {
+  const frames: RgbPicture[] = []
+  for (const frame of still.frames) {
+    const path = context.images.get(`${still.name} ${frame}`)
+    if (path !== undefined) frames.push(await readImage(context, path))
+  }
+  const { image, unsure } = stillPicture(frames)
+  if (frames.length < fewestFrames) unsure.fill(255)
+  await context.workspace.write(still.picture, await encodePng(image))
+  const { width, height } = image
+  await context.workspace.write(still.unsure, await encodePng({ width, height, data: spread(unsure) }))
+}
+
+/** Three equal channels. */
+function spread(mask: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: 3 * mask.length }, (_, i) => mask[Math.floor(i / 3)]!)
+}
+
+/** Still pictures by the name of their camera. */
+export type Stills = ReadonlyMap<string, StillPicture & DatasetView>
+
+export async function readStills(context: CloudContext, stills: readonly StillView[]): Promise<Stills> {
+  const read = new Map<string, StillPicture & DatasetView>()
+  for (const { name, view, picture, unsure } of stills) {
+    const mask = (await readImage(context, unsure)).data.filter((_, i) => i % 3 === 0)
+    read.set(name, { name, view, image: await readImage(context, picture), unsure: mask })
+  }
+  return read
+}
+
+/** What stands still, as one moment. */
+export function stillCaptures(stills: Stills): Capture[] {
+  return [...stills.values()].map(({ view, image, unsure }) => ({
+    view,
+    image,
+    mask: unsure.map((value) => 255 - value),
+  }))
+}
+
+/** A frame with masks of what is not as in the still pictures. */
+export async function movingCaptures(
+  context: CloudContext,
+  stills: Stills,
+  frame: number,
+): Promise<{ captures: Capture[]; share: number }> {
+  const captures = (await capturesOf(context, [...stills.values()], frame)).map((capture) => {
+    const still = stills.get(capture.name)
+    if (!still) return capture
+    const mask = motionMask(matchLight(capture.image, still.image), still.image)
+    for (let i = 0; i < mask.length; i++) mask[i] = mask[i]! | still.unsure[i]!
+    return { ...capture, mask }
+  })
+  return { captures, share: shareOf(captures.map(({ mask }) => mask)) }
+}
+
+/** The part of pixels that are set, all where there is no mask. */
+export function shareOf(masks: readonly (Uint8Array | undefined)[]): number {
+  const shares = masks.map((mask) =>
+    mask ? mask.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0) / mask.length : 1,
+  )
+  return shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length)
+}
