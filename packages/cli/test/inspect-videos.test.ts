@@ -171,7 +171,10 @@ describe('what is wrong with videos is named:', () => {
       return bytes
     })
     const found = await inspect(path)
-    expect(told(found)).toEqual(['look this video is to be turned, and process turns it: cam2 (a quarter clockwise)'])
+    expect(told(found)).toEqual([
+      'look this video is to be turned, and process turns it: cam2 (a quarter clockwise)',
+      'note cameras have different codecs or sizes: h264 64x48 (cam0, cam1, cam3), h264 48x64 (cam2)',
+    ])
     expect(found.videos[2]).toMatchObject({ turned: 'a quarter clockwise' })
   })
 
