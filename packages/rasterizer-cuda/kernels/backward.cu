@@ -141,18 +141,17 @@ struct Sums {
 extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 14) backward(
     const Parameters* __restrict__ parameters, const float4* __restrict__ records, const int* __restrict__ radii,
     const uint32_t* __restrict__ order, const uint2* __restrict__ ranges, const uint32_t* __restrict__ values,
-    const uint8_t* __restrict__ quarters, const uint32_t* __restrict__ owners, uint32_t chunks, uint32_t capacity,
-    const Counters* __restrict__ counters, const float* __restrict__ transmittances,
-    const uint32_t* __restrict__ lasts, const float4* __restrict__ totals, const float* __restrict__ checkpoints,
-    const float* __restrict__ vImage, const float* __restrict__ vAlphas, const float* __restrict__ vDepths,
-    float* __restrict__ sums) {
+    const uint32_t* __restrict__ owners, uint32_t chunks, uint32_t capacity, const Counters* __restrict__ counters,
+    const float* __restrict__ transmittances, const uint32_t* __restrict__ lasts, const float4* __restrict__ totals,
+    const float* __restrict__ checkpoints, const float* __restrict__ vImage, const float* __restrict__ vAlphas,
+    const float* __restrict__ vDepths, float* __restrict__ sums) {
   __shared__ Stage stages[WARPS];
   __shared__ Rows rows[WARPS];
   const Parameters& camera = *parameters;
   const Piece piece = pieceOf(blockIdx.x / HALVES, chunks, owners, ranges, counters, capacity);
   if (piece.begin >= piece.end) return;
   const Place place = placeOf(camera, piece.tile, blockIdx.x % HALVES);
-  TileSplats splats = splatsOf(piece.tile, ranges, values, quarters, order, counters, capacity);
+  TileSplats splats = splatsOf(piece.tile, ranges, values, order, counters, capacity);
   const uint32_t origin = splats.begin & ~(STEP - 1);
   const uint32_t first = piece.begin & ~(STEP - 1);
   splats.end = piece.end;

@@ -18,6 +18,10 @@ constexpr uint32_t WARPS = 2;
 constexpr uint32_t DRAW_BLOCK = 32 * WARPS;
 constexpr uint32_t HALVES = 2;
 
+/// Values of the lists: the index of a Gaussian, above it a bit for each quarter of the tile that its splat meets. So
+/// there are at most 2^28 Gaussians; src/layout.ts checks that.
+constexpr uint32_t INDEX_BITS = 28;
+
 /// The splats of two steps that meet a warp's quarter, nearest first.
 struct Stage {
   float4 records[2][RECORD_VECTORS][STEP];
@@ -25,9 +29,9 @@ struct Stage {
 
 /// Places [begin, end) of a tile's splats in depth order: in its list, or in all splats where the lists overflowed.
 struct TileSplats {
-  const uint32_t* indices;
-  /// Of each place the quarters that its splat meets; null where the lists overflowed.
-  const uint8_t* quarters;
+  /// Without quarters where not `listed`.
+  const uint32_t* values;
+  bool listed;
   uint32_t begin, end;
 };
 
@@ -36,11 +40,11 @@ __device__ __forceinline__ bool overflowed(const Counters* counters, uint32_t ca
 }
 
 __device__ __forceinline__ TileSplats splatsOf(
-    uint32_t tile, const uint2* ranges, const uint32_t* values, const uint8_t* quarters, const uint32_t* order,
-    const Counters* counters, uint32_t capacity) {
-  if (overflowed(counters, capacity)) return {order, nullptr, 0, counters->visible};
+    uint32_t tile, const uint2* ranges, const uint32_t* values, const uint32_t* order, const Counters* counters,
+    uint32_t capacity) {
+  if (overflowed(counters, capacity)) return {order, false, 0, counters->visible};
   const uint2 range = ranges[tile];
-  return {values, quarters, range.x, range.y};
+  return {values, true, range.x, range.y};
 }
 
 /// The tile of a block and what this lane draws of it.
@@ -63,11 +67,9 @@ __device__ __forceinline__ Place placeOf(const Parameters& camera, uint32_t tile
 }
 
 /// Whether a splat that is in no list has the tile in its square.
-__device__ __forceinline__ bool squareHoldsTile(const Parameters& camera, float4 first, int radius, int column, int row) {
-  if (!camera.threeSigma) return true;
-  const float square = static_cast<float>(radius);
-  const Range columns = tilesOf(0.0f, static_cast<float>(camera.width - 1), first.x, square, camera.width);
-  const Range rows = tilesOf(0.0f, static_cast<float>(camera.height - 1), first.y, square, camera.height);
+__device__ __forceinline__ bool squareHoldsTile(const Parameters& camera, const Footprint& f, int column, int row) {
+  const Range columns = tilesOf(0.0f, static_cast<float>(camera.width - 1), f.x, f.square, camera.width);
+  const Range rows = tilesOf(0.0f, static_cast<float>(camera.height - 1), f.y, f.square, camera.height);
   return column >= columns.first && column < columns.end && row >= rows.first && row < rows.end;
 }
 
@@ -82,12 +84,16 @@ __device__ __forceinline__ Candidate lookAt(
     uint32_t step) {
   const uint32_t at = step + lane();
   if (at < splats.begin || at >= splats.end) return {0, false};
-  const uint32_t index = __ldg(splats.indices + at);
-  if (splats.quarters) return {index, ((__ldg(splats.quarters + at) >> place.quarter) & 1u) != 0};
-  const float4* record = records + RECORD_VECTORS * static_cast<size_t>(index);
-  const uint32_t quarters = quartersOf(camera, record[0], record[1], place.tileColumn, place.tileRow);
-  const bool holds = squareHoldsTile(camera, record[0], radii[index], place.tileColumn, place.tileRow);
-  return {index, holds && ((quarters >> place.quarter) & 1u) != 0};
+  const uint32_t value = __ldg(splats.values + at);
+  const uint32_t index = value & ((1u << INDEX_BITS) - 1u);
+  uint32_t quarters = value >> INDEX_BITS;
+  if (!splats.listed) {
+    const float4* record = records + RECORD_VECTORS * static_cast<size_t>(index);
+    const Footprint footprint = footprintOf(camera, record[0], record[1], radii[index]);
+    if (!squareHoldsTile(camera, footprint, place.tileColumn, place.tileRow)) return {0, false};
+    quarters = quartersOf(footprint, halfRowsOf(footprint, place.tileRow), place.tileColumn);
+  }
+  return {index, ((quarters >> place.quarter) & 1u) != 0};
 }
 
 /// Place among the splats of a step that meet the quarter.
@@ -158,7 +164,7 @@ constexpr uint32_t CHECKPOINT_ROWS = 5;
 constexpr uint32_t CHECKPOINT_PIXELS = TILE * TILE;
 
 __device__ __forceinline__ bool crossesChunk(const TileSplats& splats) {
-  return splats.quarters && splats.begin < splats.end && splats.begin / CHUNK != (splats.end - 1) / CHUNK;
+  return splats.listed && splats.begin < splats.end && splats.begin / CHUNK != (splats.end - 1) / CHUNK;
 }
 
 /// The values of this lane's pixel, `second` the lower one; rows are CHECKPOINT_PIXELS apart.

@@ -106,19 +106,32 @@ __device__ __forceinline__ uint32_t countTiles(const Footprint& f, int width, in
   return count;
 }
 
-/// The quarters of 8x8 pixels that a splat's ellipse meets in a tile: bit 0 upper left, bit 1 upper right, bits 2 and 3
-/// below.
-__device__ __forceinline__ uint32_t quartersOf(
-    const Parameters& camera, float4 first, float4 second, int tileColumn, int tileRow) {
-  const Ellipse e = ellipseOf(first.z, first.w, second.x, __fadd_rn(second.y, -camera.levelMin));
-  const float offset = __fadd_rn(static_cast<float>(tileColumn * TILE), -first.x);
-  const float top = __fadd_rn(static_cast<float>(tileRow * TILE), -first.y);
-  uint32_t quarters = 0;
+/// Extremes in x, from the centre, of an ellipse in the upper and the lower half of a tile row; `from` is infinite
+/// where it misses that half.
+struct HalfRows {
+  float from[2], to[2];
+};
+
+__device__ __forceinline__ HalfRows halfRowsOf(const Footprint& f, int row) {
+  const float top = __fadd_rn(static_cast<float>(row * TILE), -f.y);
+  HalfRows halves;
   #pragma unroll
   for (int half = 0; half < 2; half++) {
     const float low = __fadd_rn(top, static_cast<float>(8 * half));
-    float from, to;
-    if (!slabOf(e, low, __fadd_rn(low, 7.0f), from, to)) continue;
+    if (!slabOf(f.ellipse, low, __fadd_rn(low, 7.0f), halves.from[half], halves.to[half])) halves.from[half] = INFINITY;
+  }
+  return halves;
+}
+
+/// The quarters of 8x8 pixels that a splat's ellipse meets in a tile of that row: bit 0 upper left, bit 1 upper right,
+/// bits 2 and 3 below.
+__device__ __forceinline__ uint32_t quartersOf(const Footprint& f, const HalfRows& halves, int column) {
+  const float offset = __fadd_rn(static_cast<float>(column * TILE), -f.x);
+  uint32_t quarters = 0;
+  #pragma unroll
+  for (int half = 0; half < 2; half++) {
+    const float from = halves.from[half];
+    const float to = halves.to[half];
     if (from <= __fadd_rn(offset, 7.0f) && to >= offset) quarters |= 1u << (2 * half);
     if (from <= __fadd_rn(offset, 15.0f) && to >= __fadd_rn(offset, 8.0f)) quarters |= 2u << (2 * half);
   }

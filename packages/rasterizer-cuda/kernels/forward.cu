@@ -64,12 +64,12 @@ struct Saved {
 template <bool WHOLE>
 __device__ __forceinline__ void blendTile(
     Stage& stage, const Parameters* parameters, const float4* records, const int* radii, const uint32_t* order,
-    const uint2* ranges, const uint32_t* values, const uint8_t* quarters, uint32_t capacity, const Counters* counters,
-    float* image, const Saved& saved) {
+    const uint2* ranges, const uint32_t* values, uint32_t capacity, const Counters* counters, float* image,
+    const Saved& saved) {
   const Parameters& camera = *parameters;
   const uint32_t tile = blockIdx.x / HALVES;
   const Place place = placeOf(camera, tile, blockIdx.x % HALVES);
-  const TileSplats splats = splatsOf(tile, ranges, values, quarters, order, counters, capacity);
+  const TileSplats splats = splatsOf(tile, ranges, values, order, counters, capacity);
   const bool crosses = WHOLE && crossesChunk(splats);
   const float x = static_cast<float>(place.column);
   const float y = static_cast<float>(place.row);
@@ -134,19 +134,18 @@ __device__ __forceinline__ void blendTile(
 
 }  // namespace
 
-/// records // [G, 12]; radii, order // [G]; ranges // [tiles, 2]; values, quarters // [capacity]; image // [H, W, 3];
-/// alphas, depths, transmittances, lasts // [H, W]; totals // [H, W, 4] of tiles that cross a chunk;
+/// records // [G, 12]; radii, order // [G]; ranges // [tiles, 2]; values // [capacity]; image // [H, W, 3]; alphas,
+/// depths, transmittances, lasts // [H, W]; totals // [H, W, 4] of tiles that cross a chunk;
 /// checkpoints // [chunks, 5, 256]
 extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 16) forward(
     const Parameters* __restrict__ parameters, const float4* __restrict__ records, const int* __restrict__ radii,
     const uint32_t* __restrict__ order, const uint2* __restrict__ ranges, const uint32_t* __restrict__ values,
-    const uint8_t* __restrict__ quarters, uint32_t capacity, const Counters* __restrict__ counters,
-    float* __restrict__ image, float* __restrict__ alphas, float* __restrict__ depths,
-    float* __restrict__ transmittances, uint32_t* __restrict__ lasts, float4* __restrict__ totals,
-    float* __restrict__ checkpoints) {
+    uint32_t capacity, const Counters* __restrict__ counters, float* __restrict__ image, float* __restrict__ alphas,
+    float* __restrict__ depths, float* __restrict__ transmittances, uint32_t* __restrict__ lasts,
+    float4* __restrict__ totals, float* __restrict__ checkpoints) {
   __shared__ Stage stages[WARPS];
   blendTile<true>(
-      stages[warpOfBlock()], parameters, records, radii, order, ranges, values, quarters, capacity, counters, image,
+      stages[warpOfBlock()], parameters, records, radii, order, ranges, values, capacity, counters, image,
       {alphas, depths, transmittances, lasts, totals, checkpoints});
 }
 
@@ -154,9 +153,8 @@ extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 16) forward(
 extern "C" __global__ void __launch_bounds__(DRAW_BLOCK, 16) draw(
     const Parameters* __restrict__ parameters, const float4* __restrict__ records, const int* __restrict__ radii,
     const uint32_t* __restrict__ order, const uint2* __restrict__ ranges, const uint32_t* __restrict__ values,
-    const uint8_t* __restrict__ quarters, uint32_t capacity, const Counters* __restrict__ counters,
-    float* __restrict__ image) {
+    uint32_t capacity, const Counters* __restrict__ counters, float* __restrict__ image) {
   __shared__ Stage stages[WARPS];
   blendTile<false>(
-      stages[warpOfBlock()], parameters, records, radii, order, ranges, values, quarters, capacity, counters, image, {});
+      stages[warpOfBlock()], parameters, records, radii, order, ranges, values, capacity, counters, image, {});
 }

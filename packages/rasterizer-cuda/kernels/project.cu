@@ -8,6 +8,12 @@
 #include "projection.cuh"
 
 constexpr uint32_t BLOCK = 256;
+/// Registers are left for this many blocks a multiprocessor: 1536 threads, on Turing the 1024 that it has.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr int BLOCKS = 4;
+#else
+constexpr int BLOCKS = 6;
+#endif
 
 namespace {
 
@@ -68,7 +74,7 @@ __device__ __forceinline__ uint32_t projectOne(
 
 /// means, scales, colors // [G, 3]; quats // [G, 4]; opacities // [G]; count // [1] or null; records // [G, 12];
 /// radii, keys, indices, tiles // [G]; counters // zeros
-extern "C" __global__ void __launch_bounds__(BLOCK, 6) project(
+extern "C" __global__ void __launch_bounds__(BLOCK, BLOCKS) project(
     const Parameters* __restrict__ camera, const float* __restrict__ means, const float* __restrict__ quats,
     const float* __restrict__ scales, const float* __restrict__ opacities, const float* __restrict__ colors,
     const uint32_t* __restrict__ count, uint32_t gaussians, float4* __restrict__ records, int* __restrict__ radii,

@@ -79,12 +79,12 @@ export class CudaCanvas implements Canvas {
     const empty: Empty = (shape, dtype, name) => device.empty(shape, dtype, name)
     const radii = empty([gaussians], 'i32', 'radii')
     const projected = passes.project(empty, view.parameters, inputs, gaussians, radii, this.#counters)
-    const { values, quarters, ranges } = passes.list(empty, view.parameters, projected, radii, capacity, view)
+    const { values, ranges } = passes.list(empty, view.parameters, projected, radii, capacity, view)
     const { records, order, counters } = projected
     device.launch(
       this.kernel,
       { grid: halves * (ranges.shape[0] ?? 0), block: drawBlock },
-      ...[view.parameters, records, radii, order, ranges, values, quarters, capacity, counters, this.image],
+      ...[view.parameters, records, radii, order, ranges, values, capacity, counters, this.image],
     )
   }
 

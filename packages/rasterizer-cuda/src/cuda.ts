@@ -16,6 +16,7 @@ import { CudaCanvas } from './canvas.js'
 import { PairCapacity, pairsOf } from './capacity.js'
 import { type Kernels, loadKernels } from './kernels.js'
 import {
+  checkGaussians,
   checkpointWords,
   chunksOf,
   counterWords,
@@ -81,7 +82,7 @@ export class CudaRasterizer implements Rasterizer {
   }
 
   createCanvas(inputs: RasterInputs, size: { width: number; height: number }, background = black): CudaCanvas {
-    const gaussians = checkForward(this.device, inputs, { ...anyView, ...size }, background)
+    const gaussians = checkGaussians(checkForward(this.device, inputs, { ...anyView, ...size }, background))
     const view = this.createView({ ...anyView, ...size }, background)
     return new CudaCanvas(this.device, this.kernels.draw, this.#passes, inputs, gaussians, view, background)
   }
@@ -89,7 +90,7 @@ export class CudaRasterizer implements Rasterizer {
   /** The background of a CudaView is its own. */
   forward(inputs: RasterInputs, view: View, background?: Background): RasterResult {
     const { device, kernels } = this
-    const gaussians = checkForward(device, inputs, view, background ?? black)
+    const gaussians = checkGaussians(checkForward(device, inputs, view, background ?? black))
     if (view instanceof CudaView && background) {
       throw new ArgumentError('rasterizer.forward', 'background', `[${background.join(', ')}]`, 'set in the CudaView')
     }
@@ -106,7 +107,7 @@ export class CudaRasterizer implements Rasterizer {
       const { records, order, tiles } = projected
       const capacity = this.#fixedCapacity ?? this.#capacity.next(gaussians)
       const lists = this.#passes.list(empty, parameters, projected, radii, capacity, view)
-      const { values, quarters, ranges, owners } = lists
+      const { values, ranges, owners } = lists
       const transmittances = empty([height, width], 'f32', 'transmittances')
       const lasts = empty([height, width], 'u32', 'last splats')
       const totals = empty([height, width, 4], 'f32', 'colours and depths')
@@ -114,11 +115,11 @@ export class CudaRasterizer implements Rasterizer {
       device.launch(
         kernels.forward,
         { grid: halves * (ranges.shape[0] ?? 0), block: drawBlock },
-        ...[parameters, records, radii, order, ranges, values, quarters, capacity, counters],
+        ...[parameters, records, radii, order, ranges, values, capacity, counters],
         ...[image, alpha, depth, transmittances, lasts, totals, checkpoints],
       )
       const drawn = [transmittances, lasts, totals, checkpoints]
-      const saved = [parameters, counters, records, order, tiles, ranges, values, quarters, owners, ...drawn]
+      const saved = [parameters, counters, records, order, tiles, ranges, values, owners, ...drawn]
       const result = { image, alpha, depth, radii, saved }
       // One at a time: counts that are late by some passes serve as well.
       if (!this.#observing) this.#observeLater(result)
@@ -136,7 +137,7 @@ export class CudaRasterizer implements Rasterizer {
     const { device, kernels } = this
     const gaussians = checkBackward(device, inputs, view, result, vOutputs, background)
     const saved = this.#saved(result, view, gaussians)
-    const [parameters, counters, records, order, tiles, ranges, values, quarters, owners, ...drawn] = saved
+    const [parameters, counters, records, order, tiles, ranges, values, owners, ...drawn] = saved
     return this.#cleanly((empty) => {
       const vMeans = empty([gaussians, 3], 'f32', 'vMeans')
       const vQuats = empty([gaussians, 4], 'f32', 'vQuats')
@@ -148,7 +149,7 @@ export class CudaRasterizer implements Rasterizer {
       device.launch(
         kernels.backward,
         { grid: halves * ((ranges.shape[0] ?? 0) + owners.size), block: drawBlock },
-        ...[parameters, records, result.radii, order, ranges, values, quarters, owners, owners.size, values.size],
+        ...[parameters, records, result.radii, order, ranges, values, owners, owners.size, values.size],
         ...[counters, ...drawn, vOutputs.vImage, vOutputs.vAlpha ?? null, vOutputs.vDepth ?? null, sums],
       )
       device.launch(
@@ -195,8 +196,7 @@ export class CudaRasterizer implements Rasterizer {
   #saved(result: RasterResult, view: View, gaussians: number) {
     const { width, height } = view
     const { saved } = result
-    const capacity = saved[6]?.size ?? 0
-    const chunks = chunksOf(capacity)
+    const chunks = chunksOf(saved[6]?.size ?? 0)
     const layout: readonly (readonly [DType, readonly (number | '*')[]])[] = [
       ['u8', [parameterBytes]],
       ['u32', [counterWords]],
@@ -205,7 +205,6 @@ export class CudaRasterizer implements Rasterizer {
       ['u32', [gaussians]],
       ['u32', [tilesOf(view).tiles, 2]],
       ['u32', ['*']],
-      ['u8', [capacity]],
       ['u32', [chunks]],
       ['f32', [height, width]],
       ['u32', [height, width]],
@@ -219,7 +218,7 @@ export class CudaRasterizer implements Rasterizer {
     layout.forEach(([dtype, shape], i) => {
       check('rasterizer.backward', this.device, `result.saved[${i}]`, saved[i]!, dtype, shape)
     })
-    type Lists = [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+    type Lists = [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
     return saved as readonly [...Lists, ...Tensor[]]
   }
 

@@ -3,9 +3,9 @@ import type { CudaDevice, CudaKernel } from '@clipgstream/tensor/cuda'
 /** Arguments by kernel and file, a letter each. */
 const signatures = {
   project: { project: 'pppppppupppppp' },
-  lists: { countInOrder: 'ppup', listPairs: 'pppppuuppp', finishLists: 'ppppupppp' },
-  forward: { forward: 'pppppppupppppppp', draw: 'pppppppupp' },
-  backward: { backward: 'ppppppppuuppppppppp' },
+  lists: { countInOrder: 'ppup', listPairs: 'pppppuuppp', finishLists: 'puppp' },
+  forward: { forward: 'ppppppupppppppp', draw: 'ppppppupp' },
+  backward: { backward: 'pppppppuuppppppppp' },
   gradients: { gradients: 'pppppupppppppp' },
 } as const
 

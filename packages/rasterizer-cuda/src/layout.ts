@@ -1,5 +1,6 @@
 import type { View } from '@clipgstream/camera'
 import type { Background, RasterizerConfig } from '@clipgstream/rasterizer'
+import { ArgumentError } from '@clipgstream/tensor'
 
 /** Floats of a projected Gaussian, as in kernels/layout.cuh. */
 export const recordWords = 12
@@ -23,6 +24,16 @@ export function tilesOf({ width, height }: { width: number; height: number }) {
   const tilesY = Math.ceil(height / 16)
   const tiles = tilesX * tilesY
   return { tilesX, tilesY, tiles, tileBits: Math.ceil(Math.log2(tiles + 1)) }
+}
+
+/** Bits of a Gaussian's index in the lists, as in kernels/batch.cuh; the others are the quarters of a tile. */
+const indexBits = 28
+
+/** @throws ArgumentError for more Gaussians than the lists have indices for; returns their number */
+export function checkGaussians(gaussians: number): number {
+  if (gaussians <= 2 ** indexBits) return gaussians
+  const expected = `of at most 2^${indexBits} Gaussians on CUDA`
+  throw new ArgumentError('rasterizer.forward', 'means', `${gaussians} Gaussians`, expected)
 }
 
 /** Chunks of lists of `capacity` pairs, as in kernels/batch.cuh. */

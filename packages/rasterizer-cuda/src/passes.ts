@@ -20,10 +20,9 @@ export interface Projected {
   counters: Tensor<'u32'> // [4]
 }
 
-/** The splats of each tile, nearest first, and what they meet. */
+/** The splats of each tile, nearest first. */
 export interface Lists {
-  values: Tensor<'u32'> // [capacity]
-  quarters: Tensor<'u8'> // [capacity] of its tile, a bit each
+  values: Tensor<'u32'> // [capacity] the index of a splat and, in the upper four bits, the quarters of its tile it meets
   ranges: Tensor<'u32'> // [tiles, 2]
   owners: Tensor<'u32'> // [chunks] the tile that enters each chunk from the one before
 }
@@ -76,7 +75,6 @@ export class Passes {
     const { tiles: tileCount, tileBits } = tilesOf(view)
     const gaussians = order.size
     const values = empty([capacity], 'u32', 'splats of tiles')
-    const quarters = empty([capacity], 'u8', 'quarters of pairs')
     const ranges = empty([tileCount, 2], 'u32', 'tile ranges')
     const owners = empty([chunksOf(capacity)], 'u32', 'tiles of chunks')
     using counts = device.empty([gaussians], 'u32', 'tiles in depth order')
@@ -97,8 +95,8 @@ export class Passes {
     device.launch(
       kernels.finishLists,
       { grid: Math.ceil(capacity / block), block },
-      ...[parameters, records, sortedKeys, values, capacity, counters, ranges, quarters, owners],
+      ...[sortedKeys, capacity, counters, ranges, owners],
     )
-    return { values, quarters, ranges, owners }
+    return { values, ranges, owners }
   }
 }

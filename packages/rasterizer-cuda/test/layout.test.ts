@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { defaultRasterizerConfig } from '@clipgstream/rasterizer'
 import { expect, it } from 'vitest'
-import { chunksOf, parameterBytes, parametersOf, tilesOf } from '../src/layout.js'
+import { checkGaussians, chunksOf, parameterBytes, parametersOf, tilesOf } from '../src/layout.js'
 
 it('counts tiles, and bits for one tile more', () => {
   expect(tilesOf({ width: 1, height: 1 })).toEqual({ tilesX: 1, tilesY: 1, tiles: 1, tileBits: 1 })
@@ -23,6 +23,16 @@ it('writes the parameters that the kernels read', () => {
   const others = [40, 50, (0.65 * 33) / 40, (0.65 * 20) / 50, 0.3, 0.99, Math.log2(1 / 255), 1e-4, 0.25, 0.5, 0.75]
   expect([...floats.subarray(9)]).toEqual(others.map(Math.fround))
   expect([...new Int32Array(bytes.buffer, 224, 6)]).toEqual([33, 20, 3, 2, 1, 0])
+})
+
+it('has no more Gaussians than an index of the kernels can tell apart', async () => {
+  const header = await readFile(new URL('../kernels/batch.cuh', import.meta.url), 'utf8')
+  const [, bits] = /INDEX_BITS = (\d+);/.exec(header) ?? []
+  const most = 2 ** Number(bits)
+  expect(checkGaussians(most)).toBe(most)
+  expect(() => checkGaussians(most + 1)).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: rasterizer.forward: means must be of at most 2^28 Gaussians on CUDA, got 268435457 Gaussians]`,
+  )
 })
 
 it('has the chunks of the kernels', async () => {

@@ -65,7 +65,7 @@ describe.skipIf(missing)('uneven tiles', () => {
     using _ = device.scope()
     const rasterizer = await CudaRasterizer.create(device, rasterizerConfig(config))
     const result = rasterizer.forward(upload(device, scene), view)
-    const owners = await result.saved[8]!.read()
+    const owners = await result.saved[7]!.read()
     return { owners: [...owners], pairs: await rasterizer.observe(result) }
   }
 
