@@ -39,11 +39,11 @@ function fitLight(data: Uint8Array, like: Uint8Array, channel: number): { gain: 
   }
   const same = { gain: 1, offset: 0 }
   if (from.length < fewest) return same
-  const quotients = from.map((value, i) => to[i]! / value)
+  const quotients = Float64Array.from(from, (value, i) => to[i]! / value)
   let fit = { gain: medianOf(quotients), offset: 0 }
   for (let round = 0; round < rounds; round++) {
-    const residuals = from.map((value, i) => Math.abs(fit.gain * value + fit.offset - to[i]!))
-    const limit = Math.max(2, 2 * medianOf(residuals))
+    const residuals = Float64Array.from(from, (value, i) => Math.abs(fit.gain * value + fit.offset - to[i]!))
+    const limit = Math.max(2, 2 * medianOf(residuals.slice()))
     let [n, x, y, xx, xy] = [0, 0, 0, 0, 0]
     for (let i = 0; i < from.length; i++) {
       if (residuals[i]! > limit) continue
@@ -62,6 +62,24 @@ function fitLight(data: Uint8Array, like: Uint8Array, channel: number): { gain: 
   return fit.gain > 0.25 && fit.gain < 4 ? fit : same
 }
 
-function medianOf(values: readonly number[]): number {
-  return Float64Array.from(values).sort()[values.length >> 1] ?? 0
+/** The upper median; changes the order of `values`. */
+function medianOf(values: Float64Array): number {
+  const middle = values.length >> 1
+  // Selection by halves: those that are smaller than a pivot to its left, until it lies in the middle.
+  for (let first = 0, last = values.length - 1; first < last; ) {
+    const pivot = values[(first + last) >> 1]!
+    let [i, j] = [first, last]
+    while (i <= j) {
+      while (values[i]! < pivot) i++
+      while (values[j]! > pivot) j--
+      if (i > j) break
+      const value = values[i]!
+      values[i++] = values[j]!
+      values[j--] = value
+    }
+    if (middle <= j) last = j
+    else if (middle >= i) first = i
+    else break
+  }
+  return values[middle] ?? 0
 }
