@@ -35,6 +35,9 @@ it('a camera that moves: from its capture to a model that is drawn and measured 
   ]
   await writeMoving(at('capture'), sample, shots)
   await clipgstream('process', at('capture'), at('dataset'), '--downscale', '4')
+  // That shots have an image in one frame only is as it should be.
+  const report = JSON.parse(await clipgstream('inspect', at('dataset'), '--report', at('report'), '--json'))
+  expect(report.findings.filter(({ severity }: { severity: string }) => severity !== 'note')).toEqual([])
   const options = ['--preset', 'mini', '--iterations', '12', '--threads', '1', '--device', 'wasm']
   await clipgstream('train', at('dataset'), at('run'), ...options)
   const manifest = JSON.parse(readFileSync(join(at('run'), 'clipstream.json'), 'utf8'))

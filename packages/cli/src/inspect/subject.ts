@@ -79,7 +79,7 @@ export function subjectOfDataset(dataset: Dataset): Subject {
       return { index, start, end, cloud: there.length > 0 ? () => readClouds(vfs, there) : null }
     }),
     background: null,
-    moving: false,
+    moving: dataset.moving,
     videos: [],
     unchecked,
     label: (frame) => dataset.frames[frame]?.folder ?? `frame ${frame}`,
