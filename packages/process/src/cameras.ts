@@ -1,6 +1,5 @@
 import { readFile, rm } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import type { Camera } from '@clipgstream/camera'
 import { OptionError, writePointCloud } from '@clipgstream/io'
 import { calibrate, placeImage } from './colmap/calibrate.js'
 import { ProcessError } from './errors.js'
@@ -8,15 +7,7 @@ import type { Pictures } from './pictures.js'
 import type { Source } from './source.js'
 import { runStep, type Workspace, workFolder } from './steps/step.js'
 import type { FramePlan } from './timing/plan.js'
-import type { ProcessOptions } from './types.js'
-
-/** A camera with its lens and where it stands. */
-export interface Calibrated {
-  readonly name: string
-  readonly camera: Camera
-  /** Twelve numbers, [R | t] in row-major order. */
-  readonly worldToCamera: readonly number[]
-}
+import type { Calibrated, ProcessOptions } from './types.js'
 
 /** Changes when COLMAP is asked in another way for the same options. */
 const method = 2

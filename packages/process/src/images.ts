@@ -11,14 +11,13 @@ import {
 } from '@clipgstream/camera'
 import { captureView, OptionError, probeImageSize, type RgbImage, readImageSize, type Size } from '@clipgstream/io'
 import { createNodeDecoder, encodePng, nodeFolder } from '@clipgstream/io/node'
-import type { Calibrated } from './cameras.js'
 import { codeOf, ProcessError } from './errors.js'
 import { encodeImage, frameName, imageFormat, type Pictures } from './pictures.js'
 import type { Source } from './source.js'
 import { eachOf } from './steps/pool.js'
 import { runStep, type Workspace } from './steps/step.js'
 import type { FramePlan } from './timing/plan.js'
-import type { ProcessOptions } from './types.js'
+import type { Calibrated, ProcessOptions } from './types.js'
 
 /** A camera of the dataset. */
 export interface DatasetView {

@@ -1,4 +1,3 @@
-export type { Calibrated } from './cameras.js'
 export {
   averageCloud,
   type ColoredCloud,
@@ -18,6 +17,7 @@ export { type ProcessHooks, processRecordings } from './process.js'
 export { findMisfits, type Misfit, type Offsets, offsetsOf } from './timing/align.js'
 export { findLag, type Lag } from './timing/correlate.js'
 export { type CameraFrames, type FramePlan, type PlanOptions, planFrames } from './timing/plan.js'
+export type { Calibrated } from './types.js'
 export {
   type CloudSource,
   type ColmapOptions,

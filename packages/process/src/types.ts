@@ -1,3 +1,4 @@
+import type { Camera } from '@clipgstream/camera'
 import type { CaptureKind, TestRule } from '@clipgstream/io'
 import type { DeviceName } from '@clipgstream/tensor'
 
@@ -162,3 +163,11 @@ export interface EstimatePart {
 }
 
 export type Report = (event: ProcessEvent) => void
+
+/** A camera with its lens and where it stands. */
+export interface Calibrated {
+  readonly name: string
+  readonly camera: Camera
+  /** Twelve numbers, [R | t] in row-major order. */
+  readonly worldToCamera: readonly number[]
+}

@@ -3,7 +3,6 @@ import type { Device } from '@clipgstream/tensor'
 import type { ClipPlayer } from '@clipgstream/trainer'
 import type { ImageSize } from '../options.js'
 import { bytesText, type Terminal, tableText } from '../terminal.js'
-import type { Shot } from './render.js'
 
 export interface FpsOptions {
   sizes?: readonly ImageSize[]
@@ -41,7 +40,7 @@ const usualSizes: readonly ImageSize[] = [
 export async function fpsTest(
   terminal: Terminal,
   player: ClipPlayer,
-  shots: readonly Shot[],
+  shots: readonly { readonly view: View; readonly frame: number }[],
   options: FpsOptions = {},
 ): Promise<void> {
   const { device } = player

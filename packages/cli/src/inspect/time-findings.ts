@@ -1,8 +1,9 @@
 import { type Finding, some } from './finding.js'
+import type { FrameNote } from './frame-note.js'
 import { mean, median, percent } from './statistics.js'
 import type { Subject } from './subject.js'
 import { isBehind, type Lag } from './sync.js'
-import type { FrameNote, Watched } from './watch.js'
+import type { Watched } from './watch.js'
 
 const darkLevel = 6
 const whiteShare = 0.9

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Capture } from '@clipgstream/io'
 import { findMisfits, ProcessError, probeVideo, VideoError, type VideoInfo } from '@clipgstream/process'
 import { type Finding, some } from './finding.js'
-import type { FrameNote } from './watch.js'
+import type { FrameNote } from './frame-note.js'
 
 /** A camera whose pictures are inside a video. */
 export interface SubjectVideo {

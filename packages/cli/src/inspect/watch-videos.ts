@@ -3,13 +3,14 @@ import type { RgbImage } from '@clipgstream/io'
 import { decodeVideo, VideoError } from '@clipgstream/process'
 import sharp from 'sharp'
 import { type Finding, some } from './finding.js'
+import { type FrameNote, noteOf } from './frame-note.js'
 import { fitted } from './pictures.js'
 import { detailed, type Portrait, thumbnail } from './portraits.js'
 import { sharpnessOf } from './sharpness.js'
 import { mean, median } from './statistics.js'
 import type { Subject } from './subject.js'
 import type { SubjectVideo } from './videos.js'
-import { type FrameNote, type Greys, greyOf, longest, noteOf, timeWindow, type Watched } from './watch.js'
+import { type Greys, greyOf, longest, timeWindow, type Watched } from './watch.js'
 
 /** What was seen in videos, as `watch` and `portraits` see it in files; other cameras have nothing. */
 export interface SeenVideos {

@@ -5,8 +5,8 @@ import { type Capture, coverHoles, estimateCloud, focusDistance } from '@clipgst
 import { sparsePath } from '../cameras.js'
 import type { DatasetView } from '../images.js'
 import { type CloudContext, capturesOf } from './captures.js'
+import type { Background, CloudMaker } from './maker.js'
 import { type ColoredCloud, joined } from './merge.js'
-import type { Background, CloudMaker } from './sources.js'
 import {
   fewestFrames,
   makeStill,

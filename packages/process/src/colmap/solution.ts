@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { type Camera, cameraModel } from '@clipgstream/camera'
 import { type ColmapModel, poseMatrix, readColmapModel } from '@clipgstream/io'
 import { nodeFolder } from '@clipgstream/io/node'
-import type { Calibrated } from '../cameras.js'
 import { ColmapError } from '../errors.js'
+import type { Calibrated } from '../types.js'
 
 export interface Solution {
   readonly cameras: readonly Calibrated[]
