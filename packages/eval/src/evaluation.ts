@@ -4,7 +4,7 @@ import { columnsOf } from './columns.js'
 import { createGallery, type Exhibit } from './gallery.js'
 import { checkPair, type Image, toBytes } from './image.js'
 import type { Lpips } from './lpips/lpips.js'
-import type { Measured } from './measured.js'
+import type { FrameMetrics, Measured } from './measured.js'
 import { ColorFits } from './metrics/colors.js'
 import { defaultStaticThreshold, flicker, type Observation } from './metrics/flicker.js'
 import { checkMask, psnr, regionPsnr } from './metrics/psnr.js'
@@ -28,18 +28,6 @@ export interface EvaluationOptions {
   staticThreshold?: number
   /** Most image pairs that are kept for a report: the best and the worst frame of the first views. Default 8. */
   exhibits?: number
-}
-
-/**
- * The metrics of one frame of one view by column key. Flicker is missing where the frame before was not added, and
- * `psnr_fitted`, which needs all frames, in what `add` returns.
- */
-export interface FrameMetrics {
-  readonly view: string
-  /** Of the whole sequence. */
-  readonly frame: number
-  readonly clip: number
-  readonly values: Readonly<Record<string, Measured>>
 }
 
 /** Evaluates image pairs one by one; holds numbers of all, and images of one frame a view and of the exhibits. */

@@ -4,7 +4,6 @@ export {
   createEvaluation,
   type Evaluation,
   type EvaluationOptions,
-  type FrameMetrics,
   type MissingNet,
 } from './evaluation.js'
 export type { Exhibit } from './gallery.js'
@@ -19,7 +18,7 @@ export {
   type WeightTensor,
   writeLpipsWeights,
 } from './lpips/weights.js'
-export type { Measured, NotAvailable } from './measured.js'
+export type { FrameMetrics, Measured, NotAvailable } from './measured.js'
 export type { ViewColors } from './metrics/colors.js'
 export { defaultStaticThreshold, flicker, type Observation } from './metrics/flicker.js'
 export { maskValue, psnr, type RegionPsnr, regionPsnr } from './metrics/psnr.js'

@@ -1,7 +1,6 @@
 import type { ClipRange } from './clips.js'
 import type { Column } from './columns.js'
-import type { FrameMetrics } from './evaluation.js'
-import { isNumber, type Measured, notAvailable } from './measured.js'
+import { type FrameMetrics, isNumber, type Measured, notAvailable } from './measured.js'
 import type { ViewColors } from './metrics/colors.js'
 
 /** Means of the columns over some frames. */

@@ -1,6 +1,5 @@
 import type { Column } from './columns.js'
-import type { FrameMetrics } from './evaluation.js'
-import { isNumber, type Measured } from './measured.js'
+import { type FrameMetrics, isNumber, type Measured } from './measured.js'
 import type { Means, Summary } from './summary.js'
 
 /** A value in a CSV file: seven digits, `inf`, `n/a`, or nothing where there was nothing to measure. */

@@ -1,5 +1,5 @@
 import { type ColorChange, ColorFit, colorChangeOf } from '@clipgstream/io'
-import type { FrameMetrics } from '../evaluation.js'
+import type { FrameMetrics } from '../measured.js'
 
 /** What the colour map that fits a view best over one clip does to grey. */
 export interface ViewColors extends ColorChange {

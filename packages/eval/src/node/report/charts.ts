@@ -1,8 +1,7 @@
 import * as Plot from '@observablehq/plot'
 import { parseHTML } from 'linkedom'
 import type { ClipRange } from '../../clips.js'
-import type { FrameMetrics } from '../../evaluation.js'
-import { isNumber } from '../../measured.js'
+import { type FrameMetrics, isNumber } from '../../measured.js'
 
 export interface Chart {
   readonly title: string

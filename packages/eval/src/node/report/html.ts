@@ -1,5 +1,5 @@
 import type { ClipRange } from '../../clips.js'
-import type { FrameMetrics } from '../../evaluation.js'
+import type { FrameMetrics } from '../../measured.js'
 import type { Summary } from '../../summary.js'
 import { colorRows, formatRatio, formatValue, tableRows, viewLabel } from '../../tables.js'
 import { type Chart, chartSvg } from './charts.js'
