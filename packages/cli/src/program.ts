@@ -62,7 +62,7 @@ export function createProgram(version: string): Command {
       .action(run(async () => (await import('./commands/process.js')).processCommand)),
     'process recordings/ data/scene                    # with a calibration beside the videos',
     'process recordings/ data/scene --calibrate colmap --frames 0-99',
-    'process recordings/ data/scene --force clouds --clouds sparse',
+    'process recordings/ data/scene --max-points 50000',
   )
 
   example(

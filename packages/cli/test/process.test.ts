@@ -35,7 +35,7 @@ describe('clipgstream process', () => {
     const text = await run('process', sample, out, ...small)
     expect(text).toMatch(/clip-stream: 12 cameras, 3 frames/)
     expect(text).toMatch(/about .* for 36 undistorted images/)
-    for (const step of ['frames', 'cameras', 'images', 'clouds', 'dataset'])
+    for (const step of ['frames', 'cameras', 'images', 'points', 'clouds', 'dataset'])
       expect(text).toMatch(new RegExp(`^${step} +done in`, 'm'))
     expect(text).toMatch(/split +11 train, 1 test \(view004\)/)
     expect(text).toMatch(/result +can be used/)
@@ -43,14 +43,21 @@ describe('clipgstream process', () => {
   })
 
   it('passes over what is complete, does again what is forced, and prints JSON', async () => {
-    const events = (await run('--json', 'process', sample, out, ...small, '--force', 'clouds'))
+    const events = (await run('--json', 'process', sample, out, ...small, '--force', 'points'))
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
     const states = events.flatMap((event) =>
       event.type === 'step' && event.state !== 'done' ? [`${event.step} ${event.state}`] : [],
     )
-    expect(states).toEqual(['frames skip', 'cameras skip', 'images skip', 'clouds start', 'dataset start'])
+    expect(states).toEqual([
+      'frames skip',
+      'cameras skip',
+      'images skip',
+      'points start',
+      'clouds start',
+      'dataset start',
+    ])
     expect(events.at(-1)).toMatchObject({ type: 'inspection', usable: true })
   })
 

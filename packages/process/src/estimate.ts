@@ -59,11 +59,15 @@ export async function estimate(
       seconds: undistort * sample.pixels * (decoding + resampling / downscale ** 2),
     },
     {
+      step: 'points',
+      what: `the points of up to ${clouds} frames`,
+      bytes: Math.round(clouds * points * pointBytes),
+      seconds: null,
+    },
+    {
       step: 'clouds',
-      what: `clouds of up to ${clouds} frames and ${clips} clips`,
-      bytes: Math.round(
-        clouds * points * pointBytes + 2 * clips * Math.min(points, options.maxPoints ?? 100_000) * pointBytes,
-      ),
+      what: `the clouds of ${clips} clips`,
+      bytes: Math.round(2 * clips * Math.min(points, options.maxPoints ?? 100_000) * pointBytes),
       seconds: null,
     },
   ]

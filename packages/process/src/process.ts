@@ -1,6 +1,7 @@
 import type { DatasetReport } from '@clipgstream/io'
 import { type Device, selectDevice } from '@clipgstream/tensor'
 import { solveCameras } from './cameras.js'
+import { makePoints } from './clouds/points.js'
 import { makeClouds } from './clouds/step.js'
 import { finishDataset } from './dataset.js'
 import { ProcessError } from './errors.js'
@@ -83,7 +84,8 @@ export async function processRecordings(
         return device
       },
     }
-    const cloudsId = await makeClouds(context, [undistorted.id, solved.id], plan.count)
+    const points = await makePoints(context, [undistorted.id, solved.id], plan.count)
+    const cloudsId = await makeClouds(context, points, plan.count)
     const previous = [undistorted.id, solved.id, cloudsId]
     const { views, images } = undistorted
     return await finishDataset(workspace, previous, plan, { views, images, testCameras, moving }, options)

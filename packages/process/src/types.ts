@@ -3,7 +3,7 @@ import type { CaptureKind, TestRule } from '@clipgstream/io'
 import type { DeviceName } from '@clipgstream/tensor'
 
 /** In this order. */
-export const stepNames = ['frames', 'cameras', 'images', 'clouds', 'dataset'] as const
+export const stepNames = ['frames', 'cameras', 'images', 'points', 'clouds', 'dataset'] as const
 export type StepName = (typeof stepNames)[number]
 
 /** Where the points of a frame come from. */

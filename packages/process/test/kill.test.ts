@@ -60,6 +60,7 @@ describe('a kill in any step', () => {
       ['frames', 7],
       ['cameras', 'start'],
       ['images', 3],
+      ['points', 'start'],
       ['clouds', 1],
       ['dataset', 'start'],
       ['dataset', 3],
@@ -69,7 +70,14 @@ describe('a kill in any step', () => {
       expect([signal, stdout, stderr]).toEqual(['SIGKILL', '', ''])
     }
     const { states } = await run(videos, at('killed'))
-    expect(states).toEqual(['frames skip', 'cameras skip', 'images skip', 'clouds skip', 'dataset resume'])
+    expect(states).toEqual([
+      'frames skip',
+      'cameras skip',
+      'images skip',
+      'points skip',
+      'clouds skip',
+      'dataset resume',
+    ])
     expect(contents(at('killed'))).toEqual(expected)
   }, 60_000)
 

@@ -63,7 +63,7 @@ describe('a camera that moves', () => {
     const cloud = readPointCloud(new Uint8Array(readFileSync(join(at('one'), 'plys/0.ply'))), '0.ply')
     expect(cloud.count).toBeGreaterThan(1000)
     expect((await run('one')).states).toEqual(
-      ['frames', 'cameras', 'images', 'clouds', 'dataset'].map((s) => `${s} skip`),
+      ['frames', 'cameras', 'images', 'points', 'clouds', 'dataset'].map((s) => `${s} skip`),
     )
   })
 

@@ -86,6 +86,7 @@ describe('from videos with a calibration', () => {
       'frames skip',
       'cameras skip',
       'images skip',
+      'points start',
       'clouds start',
       'dataset start',
     ])
@@ -93,15 +94,28 @@ describe('from videos with a calibration', () => {
       'frames skip',
       'cameras start',
       'images start',
+      'points start',
       'clouds start',
       'dataset start',
     ])
+    // How clips are merged changes no point.
+    expect(await again({ randomPoints: 200, maxPoints: 100 })).toEqual([
+      'frames skip',
+      'cameras skip',
+      'images skip',
+      'points skip',
+      'clouds start',
+      'dataset start',
+    ])
+    expect(readPointCloud(readFileSync(at('one/plys/0.ply'))).count).toBeLessThanOrEqual(100)
+    await again({ randomPoints: 200 })
     truncateSync(at('one/frame000002/images/cam1.png'), 100)
     rmSync(at('one/plys/1.ply'))
     expect(await again({ randomPoints: 200 })).toEqual([
       'frames skip',
       'cameras skip',
       'images resume',
+      'points skip',
       'clouds resume',
       'dataset skip',
     ])

@@ -150,7 +150,7 @@ describe('stereo of what moves before what stands still', () => {
     const child = fileURLToPath(new URL('child.mjs', import.meta.url))
     for (const done of [0, 1, 4]) {
       const { signal } = spawnSync(process.execPath, [
-        ...[child, at('board'), at('killed'), JSON.stringify(options), 'clouds', String(done)],
+        ...[child, at('board'), at('killed'), JSON.stringify(options), 'points', String(done)],
       ])
       expect(signal).toBe('SIGKILL')
     }

@@ -1,9 +1,9 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cloudExtent } from '@clipgstream/gaussians'
 import { OptionError, readPointCloud, writePointCloud } from '@clipgstream/io'
 import { ProcessError } from '../errors.js'
-import { runStep, type Workspace, workFolder } from '../steps/step.js'
+import { removePaths, runStep, type Workspace } from '../steps/step.js'
 import type { ProcessOptions } from '../types.js'
 import type { CloudContext } from './captures.js'
 import {
@@ -16,79 +16,45 @@ import {
   originalVoxel,
   toColored,
 } from './merge.js'
-import { chooseClouds, makeDistant } from './sources.js'
+import { type FramePoints, pointsFolder } from './points.js'
+import { makeDistant } from './sources.js'
 
-const distantPath = `${workFolder}/clouds/distant.ply`
-const settingsPath = `${workFolder}/clouds/settings.json`
+const distantPath = `${pointsFolder}/distant.ply`
+const settingsPath = `${pointsFolder}/settings.json`
 
-/**
- * Step 4: clouds of frames, of clips, and what each clip adds to clip 0. A frame's cloud is kept as it came; clips are merged
- * when all are there. The last clip may be short.
- */
-export async function makeClouds(context: CloudContext, previous: readonly string[], count: number): Promise<string> {
+/** Step 5: clouds of clips out of those of their frames, and what each clip adds to clip 0. The last clip may be short. */
+export async function makeClouds(context: CloudContext, points: FramePoints, count: number): Promise<string> {
   const { workspace, options } = context
-  const { clipSize = 10, cloudEvery = 1 } = options
-  for (const [name, value] of [
-    ['clipSize', clipSize],
-    ['cloudEvery', cloudEvery],
-  ] as const)
-    if (!(Number.isInteger(value) && value >= 1)) throw new OptionError(name, value, 'a whole number above 0')
-  const frames = Array.from({ length: count }, (_, i) => i).filter((i) => (i % clipSize) % cloudEvery === 0)
-  const maker = await chooseClouds(context, frames)
-  const cloudFrames = maker.still ? [0] : frames
-  const { background } = maker
+  const { clipSize = 10 } = options
+  const { kind } = points
   const clips = Array.from({ length: Math.ceil(count / clipSize) }, (_, i) => i)
-  const ofFrame = (frame: number) => `${workFolder}/clouds/${String(frame).padStart(6, '0')}.ply`
   const { voxel, threshold, originalConstants = false, maxPoints = 100_000, distantPoints = 0 } = options
   const scale = { voxel, threshold, originalConstants, maxPoints }
+  const plys = clips.flatMap((clip) => [`plys_candidates/${clip}.ply`, `plys/${clip}.ply`])
   return runStep(workspace, {
     name: 'clouds',
-    inputs: { previous, kind: maker.kind, maker: maker.inputs, clipSize, cloudFrames, count, scale, distantPoints },
-    outputs: [
-      ...(background?.files ?? []),
-      ...cloudFrames.map(ofFrame),
-      ...(distantPoints > 0 ? [distantPath] : []),
-      settingsPath,
-      ...clips.flatMap((clip) => [`plys_candidates/${clip}.ply`, `plys/${clip}.ply`]),
-    ],
-    async clear() {
-      for (const path of [`${workFolder}/clouds`, 'plys', 'plys_candidates'])
-        await rm(join(workspace.folder, path), { recursive: true, force: true })
-    },
+    inputs: { points: points.id, clipSize, count, scale, distantPoints },
+    outputs: [...(distantPoints > 0 ? [distantPath] : []), settingsPath, ...plys],
+    clear: () => removePaths(workspace, [distantPath, settingsPath, 'plys', 'plys_candidates']),
     async work(missing) {
       const wanted = new Set(missing)
-      const total = cloudFrames.length + clips.length
-      const todo = cloudFrames.filter((frame) => wanted.has(ofFrame(frame)))
-      let done = cloudFrames.length - todo.length
-      const progress = (note: string) => workspace.report({ type: 'progress', step: 'clouds', done, total, note })
-      await background?.make(wanted, progress)
-      for (const frame of todo) {
-        workspace.signal?.throwIfAborted()
-        progress(`frame ${frame}`)
-        const cloud = await maker.make(frame, progress)
-        if (cloud.positions.length === 0 && !background)
-          workspace.report({ type: 'warning', message: `no points were found in frame ${frame}` })
-        await workspace.write(ofFrame(frame), writePointCloud(cloud))
-        done++
-      }
+      let done = 0
+      const progress = (note: string) =>
+        workspace.report({ type: 'progress', step: 'clouds', done, total: clips.length, note })
       progress('merging')
-      const read = (frame: number) => readCloud(workspace, ofFrame(frame))
-      const still = background ? await readCloud(workspace, background.cloud) : null
-      const cloudsOf = (clip: number) => {
-        const own = maker.still ? [0] : cloudFrames.filter((frame) => Math.floor(frame / clipSize) === clip)
-        return Promise.all(own.map(read))
-      }
+      const still = points.background === null ? null : await readCloud(workspace, points.background)
+      const cloudsOf = (clip: number) => Promise.all(points.ofClip(clip).map((path) => readCloud(workspace, path)))
       const first = await cloudsOf(0)
-      const chosen = chooseScale(first, options, maker.finest, still)
+      const chosen = chooseScale(first, options, points.finest, still)
       const near = mergeClip(first, chosen.voxel, still)
       if (near.positions.length === 0)
         throw new ProcessError(
-          `clip 0 has no points (--clouds ${maker.kind}): do neighbouring cameras see the same, and are their poses right? ` +
+          `clip 0 has no points (--clouds ${kind}): do neighbouring cameras see the same, and are their poses right? ` +
             'Where cameras stand far apart, --clouds sparse finds less but more surely, and --clouds random always has points',
         )
       const reference = distantPoints > 0 ? joined(near, await distant(near)) : near
       const residualOf = createResidual(reference, chosen.threshold, originalConstants ? 'nearest' : 'union')
-      await workspace.write(settingsPath, `${JSON.stringify({ source: maker.kind, ...chosen })}\n`)
+      await workspace.write(settingsPath, `${JSON.stringify({ source: kind, ...chosen })}\n`)
       async function distant(cloud: ColoredCloud): Promise<ColoredCloud> {
         if (wanted.has(distantPath))
           await workspace.write(distantPath, writePointCloud(await makeDistant(context, cloud, distantPoints)))
