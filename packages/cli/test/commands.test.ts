@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readGaussianPly } from '@clipgstream/io'
 import { CommandError, createProgram } from 'clipgstream'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clipgstream } from './clipgstream.js'
 
 const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-cli-'))
@@ -15,25 +16,6 @@ const small = ['--preset', 'mini', '--iterations', '3', '--downsample', '4', '--
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Runs a command line in this process and returns what it printed; commander must not exit the process. */
-async function clipgstream(...args: string[]): Promise<string> {
-  const written: string[] = []
-  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    written.push(String(text))
-    return true
-  })
-  process.exitCode = undefined
-  try {
-    const program = createProgram('0.0.0')
-    for (const command of [program, ...program.commands]) {
-      command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: (text) => written.push(text) })
-    }
-    await program.parseAsync(['node', 'clipgstream', ...args])
-  } finally {
-    spy.mockRestore()
-  }
-  return written.join('')
-}
-
 function events(text: string): { type: string; [key: string]: unknown }[] {
   return text
     .trim()

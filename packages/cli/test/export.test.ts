@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readCameraPath, readGaussianPly, readSpz } from '@clipgstream/io'
 import { SplatTransformMissingError } from '@clipgstream/io/node'
-import { CommandError, createProgram } from 'clipgstream'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { CommandError } from 'clipgstream'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clipgstream } from './clipgstream.js'
 
 const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-export-'))
@@ -13,22 +14,6 @@ const run = join(folder, 'run')
 const one = ['--threads', '1', '--device', 'wasm']
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-async function clipgstream(...args: string[]): Promise<string> {
-  const written: string[] = []
-  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    written.push(String(text))
-    return true
-  })
-  try {
-    const program = createProgram('0.0.0')
-    for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeErr: () => {} })
-    await program.parseAsync(['node', 'clipgstream', ...args])
-  } finally {
-    spy.mockRestore()
-  }
-  return written.join('')
-}
 
 beforeAll(async () => {
   const small = ['--preset', 'mini', '--iterations', '1', '--downsample', '8', '--clips', '0', ...one]

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ProcessError } from '@clipgstream/process'
-import { createProgram } from 'clipgstream'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeVideo, type TestVideo } from '../../process/test/videos.js'
 import { probeVideos } from '../src/inspect/videos.js'
+import { inspect, type Told } from './clipgstream.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-inspect-videos-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -35,30 +35,6 @@ async function rig(name: string, cam2: Partial<TestVideo> = {}): Promise<string>
     await makeVideo(join(path, `${camera}.mp4`), video)
   }
   return path
-}
-
-interface Told {
-  verdict: string
-  findings: { severity: string; check: string; what: string; where: string; figure: string; remedy: string }[]
-  unchecked: string[]
-  videos: Record<string, unknown>[]
-}
-
-async function inspect(path: string, ...flags: string[]): Promise<Told & { code: number | undefined }> {
-  const written: string[] = []
-  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    written.push(String(text))
-    return true
-  })
-  process.exitCode = undefined
-  try {
-    await createProgram('0.0.0').parseAsync(['node', 'clipgstream', '--json', 'inspect', path, ...flags])
-    const code = process.exitCode === undefined ? undefined : Number(process.exitCode)
-    return { ...JSON.parse(written.join('')), code }
-  } finally {
-    spy.mockRestore()
-    process.exitCode = undefined
-  }
 }
 
 /** `severity what: where (figure)` of what the videos are about. */

@@ -2,39 +2,15 @@ import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createProgram } from 'clipgstream'
 import sharp, { type Sharp } from 'sharp'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { fixture } from '../../../tools/fixtures.js'
+import { inspect, type Told } from './clipgstream.js'
 
 const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-inspect-'))
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-interface Told {
-  verdict: string
-  findings: { severity: string; check: string; what: string; where: string; figure: string }[]
-  unchecked: string[]
-}
-
-/** Inspects with --json; the exit code beside what was told. */
-async function inspect(dataset: string, ...flags: string[]): Promise<Told & { code: number | undefined }> {
-  const written: string[] = []
-  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    written.push(String(text))
-    return true
-  })
-  process.exitCode = undefined
-  try {
-    await createProgram('0.0.0').parseAsync(['node', 'clipgstream', '--json', 'inspect', dataset, ...flags])
-    const code = process.exitCode === undefined ? undefined : Number(process.exitCode)
-    return { ...JSON.parse(written.join('')), code }
-  } finally {
-    spy.mockRestore()
-    process.exitCode = undefined
-  }
-}
 
 function copy(name: string): string {
   const path = join(folder, name)

@@ -2,30 +2,14 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createProgram } from 'clipgstream'
-import { afterAll, expect, it, vi } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { type Shot, writeMoving } from '../../process/test/moving.js'
+import { clipgstream } from './clipgstream.js'
 
 const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-cli-moving-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const at = (name: string) => join(folder, name)
-
-async function clipgstream(...args: string[]): Promise<string> {
-  const written: string[] = []
-  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    written.push(String(text))
-    return true
-  })
-  try {
-    const program = createProgram('0.0.0')
-    for (const command of [program, ...program.commands]) command.exitOverride()
-    await program.parseAsync(['node', 'clipgstream', ...args])
-  } finally {
-    spy.mockRestore()
-  }
-  return written.join('')
-}
 
 it('a camera that moves: from its capture to a model that is drawn and measured at the frames of its test images', async () => {
   const shots: Shot[] = [

@@ -2,37 +2,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createProgram } from 'clipgstream'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { clipgstream } from './clipgstream.js'
 
 const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'clipgstream-cli-process-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const out = join(folder, 'out')
 
-/** Runs `process` in this process and returns what it printed. */
-async function run(...args: string[]): Promise<string> {
-  const written: string[] = []
-  const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    written.push(String(text))
-    return true
-  })
-  try {
-    const program = createProgram('0.0.0')
-    for (const command of [program, ...program.commands])
-      command.exitOverride().configureOutput({ writeErr: () => {}, writeOut: (text) => written.push(text) })
-    await program.parseAsync(['node', 'clipgstream', ...args])
-  } finally {
-    spy.mockRestore()
-  }
-  return written.join('')
-}
-
 const small = ['--frames', '0-2', '--clip-size', '2', '--clouds', 'given', '--test-cameras', 'view004']
 
 describe('clipgstream process', () => {
   it('says what it does step by step, and what came of it', async () => {
-    const text = await run('process', sample, out, ...small)
+    const text = await clipgstream('process', sample, out, ...small)
     expect(text).toMatch(/clip-stream: 12 cameras, 3 frames/)
     expect(text).toMatch(/about .* for 36 undistorted images/)
     for (const step of ['frames', 'cameras', 'images', 'points', 'clouds', 'dataset'])
@@ -43,7 +25,7 @@ describe('clipgstream process', () => {
   })
 
   it('passes over what is complete, does again what is forced, and prints JSON', async () => {
-    const events = (await run('--json', 'process', sample, out, ...small, '--force', 'points'))
+    const events = (await clipgstream('--json', 'process', sample, out, ...small, '--force', 'points'))
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line))
@@ -65,12 +47,16 @@ describe('clipgstream process', () => {
     const file = join(folder, 'offsets.txt')
     writeFileSync(file, '# late\nview001=1\n')
     const every = ['--frames', '0-1', '--clip-size', '2', '--clouds', 'given', '--lengths', 'shortest']
-    const text = await run('process', sample, join(folder, 'late'), ...every, '--offsets', file)
+    const text = await clipgstream('process', sample, join(folder, 'late'), ...every, '--offsets', file)
     expect(text).toMatch(/24 of 24/)
     const own = (frame: string, dataset: string) => readFileSync(join(dataset, `frame00000${frame}/images/view001.jpg`))
     expect(own('0', join(folder, 'late')).equals(own('1', sample))).toBe(true)
-    await expect(run('process', sample, out, '--offsets', 'view001')).rejects.toThrow(/expected offsets such as/)
-    await expect(run('process', sample, out, '--force', 'picture')).rejects.toThrow(/frames, cameras, images/)
-    await expect(run('process', sample, out, '--colmap-set', 'x=1')).rejects.toThrow(/expected feature_extractor/)
+    await expect(clipgstream('process', sample, out, '--offsets', 'view001')).rejects.toThrow(
+      /expected offsets such as/,
+    )
+    await expect(clipgstream('process', sample, out, '--force', 'picture')).rejects.toThrow(/frames, cameras, images/)
+    await expect(clipgstream('process', sample, out, '--colmap-set', 'x=1')).rejects.toThrow(
+      /expected feature_extractor/,
+    )
   })
 })

@@ -1,13 +1,10 @@
-import { ArgumentError, DeviceUnavailableError, DisposedError, selectDevice } from '@clipgstream/tensor'
+import { ArgumentError, DeviceUnavailableError } from '@clipgstream/tensor'
 import { createWasmDevice } from '@clipgstream/tensor/wasm'
-import { DeviceLostError, WebgpuError, type WebgpuModule } from '@clipgstream/tensor/webgpu'
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
-import { hasVulkanDriver } from '../src/webgpu/drivers.node.js'
-import { webgpuForTests } from './webgpu-device.js'
+import { freshWebgpu, selftest, webgpuForTests } from './webgpu-device.js'
 
-const url = new URL('../dist/kernels/selftest.wgsl.json', import.meta.url)
 const shared = await webgpuForTests()
-const sharedModule = await shared?.load(url)
+const sharedModule = await shared?.load(selftest)
 
 /** What the tests below run with. */
 function here() {
@@ -23,14 +20,6 @@ function messageOf(work: () => void): string {
     return error instanceof Error ? error.message.replaceAll(/webgpu \([^)]*\)/g, 'webgpu') : String(error)
   }
   return 'nothing was thrown'
-}
-
-/** A device of its own, for tests that break it. */
-async function fresh(options: Parameters<typeof webgpuForTests>[0] = {}) {
-  const gpu = await webgpuForTests(options)
-  if (!gpu) throw new Error('these tests need an adapter')
-  const module: WebgpuModule = await gpu.load(url)
-  return { gpu, module, [Symbol.dispose]: () => gpu.dispose() }
 }
 
 describe.skipIf(!shared)('the webgpu device', () => {
@@ -125,7 +114,7 @@ describe.skipIf(!shared)('the webgpu device', () => {
     })
 
     it('uses buffers again, counts bytes, and gives them back', async () => {
-      using own = await fresh()
+      using own = await freshWebgpu()
       const { gpu } = own
       const before = gpu.bytesInUse
       const create = vi.spyOn(gpu.gpu, 'createBuffer')
@@ -144,7 +133,7 @@ describe.skipIf(!shared)('the webgpu device', () => {
     })
 
     it('refuses what it cannot hold, with the numbers', async () => {
-      using own = await fresh({ memoryLimit: 1 << 20 })
+      using own = await freshWebgpu({ memoryLimit: 1 << 20 })
       const { gpu } = own
       const { maxBufferSize, maxStorageBufferBindingSize } = gpu.limits
       const limit = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 256) * 256
@@ -230,7 +219,7 @@ describe.skipIf(!shared)('the webgpu device', () => {
       gpu.launch(module.kernel('variant'), 1, {}, { words })
       const flags = [gpu.features.has('subgroups'), gpu.features.has('shader-f16')].map(Number)
       expect([...(await gpu.read(words, 0, 2))]).toEqual(flags)
-      const plain = await gpu.load(url, ['subgroups', 'shader-f16'])
+      const plain = await gpu.load(selftest, ['subgroups', 'shader-f16'])
       expect(plain.flags).toEqual([])
       gpu.launch(plain.kernel('variant'), 1, {}, { words })
       expect([...(await gpu.read(words, 0, 2))]).toEqual([0, 0])
@@ -343,101 +332,5 @@ describe.skipIf(!shared)('the webgpu device', () => {
       expect(times.every(({ milliseconds }) => milliseconds >= 0)).toBe(true)
       expect(await gpu.time(work)).toBeGreaterThan(0)
     })
-  })
-
-  describe('faults', () => {
-    it('names the kernel that WebGPU refuses, at the next read, once', async () => {
-      using own = await fresh()
-      const { gpu, module } = own
-      using words = gpu.zeros([64], 'u32', 'result')
-      gpu.launch(module.kernel('sized', { size: 100_000 }), 1, {}, { words })
-      const error = await words.read().then(
-        () => undefined,
-        (problem: unknown) => problem,
-      )
-      if (!(error instanceof WebgpuError)) throw new Error(`not told: ${String(error)}`)
-      expect(error.kernel).toBe('selftest.sized')
-      gpu.fill(words, 3)
-      expect((await words.read())[0]).toBe(3)
-    })
-
-    it('blocking names the launch and what was bound', async () => {
-      using own = await fresh({ blocking: true })
-      const { gpu, module } = own
-      using words = gpu.zeros([64], 'u32', 'result')
-      gpu.launch(module.kernel('sized', { size: 100_000 }), 1, {}, { words })
-      const error = await gpu.synchronize().then(
-        () => undefined,
-        (problem: unknown) => problem,
-      )
-      if (!(error instanceof WebgpuError)) throw new Error(`not told: ${String(error)}`)
-      expect([error.kernel, error.bindings]).toEqual(['selftest.sized', 'words=result [64]'])
-      await gpu.synchronize()
-    })
-
-    it('tells on the console what nobody waited for', async () => {
-      using own = await fresh()
-      const { gpu, module } = own
-      using words = gpu.zeros([64], 'u32')
-      await gpu.synchronize()
-      const told = vi.spyOn(console, 'error').mockImplementation(() => {})
-      gpu.launch(module.kernel('sized', { size: 100_000 }), 1, {}, { words })
-      gpu.submit()
-      await gpu.gpu.queue.onSubmittedWorkDone()
-      gpu.dispose()
-      expect(told).toHaveBeenCalledWith(expect.stringContaining('selftest.sized'))
-      told.mockRestore()
-    })
-
-    it('a lost device says so to those who wait and to whoever comes after', async () => {
-      using own = await fresh()
-      const { gpu, module } = own
-      const words = gpu.zeros([64], 'u32')
-      const reading = words.read()
-      gpu.gpu.destroy()
-      await expect(reading).rejects.toThrow(DeviceLostError)
-      await expect(gpu.synchronize()).rejects.toThrow(DeviceLostError)
-      expect(() => gpu.launch(module.kernel('sized'), 1, {}, { words })).toThrow(DeviceLostError)
-      expect(() => gpu.empty([1])).toThrow(DeviceLostError)
-      words.dispose()
-    })
-
-    it('a disposed device says so, and its tensors can still be disposed', async () => {
-      const { gpu } = await fresh()
-      const tensor = gpu.zeros([2])
-      const reading = tensor.read()
-      gpu.dispose()
-      gpu.dispose()
-      await expect(reading).rejects.toThrow(DisposedError)
-      expect(() => gpu.empty([1])).toThrow(DisposedError)
-      await expect(gpu.synchronize()).rejects.toThrow(DisposedError)
-      tensor.dispose()
-    })
-  })
-})
-
-describe('the choice of the adapter', () => {
-  it('says what was found in place of what was asked for', async () => {
-    const error = await selectDevice('webgpu:no such thing').then(
-      (device) => device.label,
-      (problem: unknown) => problem,
-    )
-    if (!(error instanceof DeviceUnavailableError)) throw new Error(`not refused: ${String(error)}`)
-    expect(error.device).toBe('webgpu:no such thing')
-    const expected = hasVulkanDriver()
-      ? /there is no adapter called no such thing; found: /
-      : /no Vulkan driver is installed/
-    expect(error.reason).toMatch(expected)
-  })
-
-  it.skipIf(!shared?.software)('takes a software adapter only by its name', async () => {
-    using device = await selectDevice('webgpu:swiftshader')
-    expect(device.label).toBe('webgpu (SwiftShader)')
-    const hardware = await selectDevice('webgpu').then(
-      (other) => other.label,
-      (problem: unknown) => problem,
-    )
-    if (typeof hardware === 'string') expect(hardware).not.toMatch(/SwiftShader/)
-    else expect(hardware).toBeInstanceOf(DeviceUnavailableError)
   })
 })

@@ -1,5 +1,10 @@
 import { DeviceUnavailableError } from '@clipgstream/tensor'
-import { createWebgpuDevice, type WebgpuDevice, type WebgpuOptions } from '@clipgstream/tensor/webgpu'
+import {
+  createWebgpuDevice,
+  type WebgpuDevice,
+  type WebgpuModule,
+  type WebgpuOptions,
+} from '@clipgstream/tensor/webgpu'
 
 let warned = false
 
@@ -18,4 +23,15 @@ export async function webgpuForTests(options: WebgpuOptions = {}): Promise<Webgp
     warned = true
     return null
   }
+}
+
+export const selftest = new URL('../dist/kernels/selftest.wgsl.json', import.meta.url)
+
+/** A device of its own with the kernels of the self-test, for tests that break it. */
+export async function freshWebgpu(
+  options: WebgpuOptions = {},
+): Promise<{ gpu: WebgpuDevice; module: WebgpuModule; [Symbol.dispose](): void }> {
+  const gpu = await webgpuForTests(options)
+  if (!gpu) throw new Error('these tests need an adapter')
+  return { gpu, module: await gpu.load(selftest), [Symbol.dispose]: () => gpu.dispose() }
 }
