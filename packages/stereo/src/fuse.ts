@@ -1,5 +1,6 @@
 import { cameraCentre, rotationOf, type View } from '@clipgstream/camera'
-import type { VoxelGrid } from './grid.js'
+import { ArgumentError } from '@clipgstream/tensor'
+import { batch, pointSize, type VoxelGrid } from './grid.js'
 import type { RgbPicture } from './pictures.js'
 
 /** Points with colours and normals. */
@@ -19,59 +20,88 @@ export interface StereoCloud {
  */
 export function addSurface(grid: VoxelGrid, view: View, image: RgbPicture, fused: Float32Array): number {
   const { width, height, fx, fy, cx, cy } = view
-  const [right, down, forward] = rotationOf(view)
-  const centre = cameraCentre(view)
+  const { data } = image
+  const [[rx, ry, rz], [dx, dy, dz], [ax, ay, az]] = rotationOf(view)
+  const [ox, oy, oz] = cameraCentre(view)
+  const points = new Float64Array(pointSize * width)
   let count = 0
   for (let y = 0, pixel = 0; y < height; y++) {
+    let to = 0
+    const py = y + 0.5 - cy
     for (let x = 0; x < width; x++, pixel++) {
       const at = 4 * pixel
       const support = fused[at + 3]!
       const rho = fused[at]!
       if (!(support > 0 && rho > 0)) continue
-      count++
       const z = 1 / rho
-      const [px, py] = [x + 0.5 - cx, y + 0.5 - cy]
-      const [u, v] = [(px / fx) * z, (py / fy) * z]
-      const [gx, gy] = [fused[at + 1]!, fused[at + 2]!]
-      const [mx, my, mz] = [gx * fx, gy * fy, rho - gx * px - gy * py]
+      const px = x + 0.5 - cx
+      const u = (px / fx) * z
+      const v = (py / fy) * z
+      const gx = fused[at + 1]!
+      const gy = fused[at + 2]!
+      const mx = gx * fx
+      const my = gy * fy
+      const mz = rho - gx * px - gy * py
       const scale = -1 / Math.hypot(mx, my, mz)
-      const weight = ((support + 1) * fx * fy) / (z * z)
       const p = 3 * pixel
-      grid.add(
-        centre[0] + right[0] * u + down[0] * v + forward[0] * z,
-        centre[1] + right[1] * u + down[1] * v + forward[1] * z,
-        centre[2] + right[2] * u + down[2] * v + forward[2] * z,
-        image.data[p]!,
-        image.data[p + 1]!,
-        image.data[p + 2]!,
-        scale * (right[0] * mx + down[0] * my + forward[0] * mz),
-        scale * (right[1] * mx + down[1] * my + forward[1] * mz),
-        scale * (right[2] * mx + down[2] * my + forward[2] * mz),
-        weight,
-      )
+      points[to] = ox + rx * u + dx * v + ax * z
+      points[to + 1] = oy + ry * u + dy * v + ay * z
+      points[to + 2] = oz + rz * u + dz * v + az * z
+      points[to + 3] = data[p]!
+      points[to + 4] = data[p + 1]!
+      points[to + 5] = data[p + 2]!
+      points[to + 6] = scale * (rx * mx + dx * my + ax * mz)
+      points[to + 7] = scale * (ry * mx + dy * my + ay * mz)
+      points[to + 8] = scale * (rz * mx + dz * my + az * mz)
+      points[to + 9] = ((support + 1) * fx * fy) / (z * z)
+      to += pointSize
     }
+    grid.add(points, to / pointSize)
+    count += to / pointSize
   }
   return count
 }
 
+/** Adds the points of a cloud to a grid, all of the same weight. */
+export function addCloud(grid: VoxelGrid, { count, positions, colors, normals }: StereoCloud): void {
+  for (const [name, values] of Object.entries({ positions, colors, normals })) {
+    if (values.length !== 3 * count) throw new ArgumentError('clouds', name, `${values.length} values`, `[${count}, 3]`)
+  }
+  const points = new Float64Array(pointSize * Math.min(batch, count))
+  for (let first = 0; first < count; first += batch) {
+    const last = Math.min(first + batch, count)
+    for (let i = first, to = 0; i < last; i++, to += pointSize) {
+      for (let axis = 0; axis < 3; axis++) {
+        points[to + axis] = positions[3 * i + axis]!
+        points[to + 3 + axis] = colors[3 * i + axis]!
+        points[to + 6 + axis] = normals[3 * i + axis]!
+      }
+      points[to + 9] = 1
+    }
+    grid.add(points, last - first)
+  }
+}
+
 /** One point a cell: the means of what fell into it. Cells with fewer than `minNeighbours` occupied around are left out. */
 export function cloudOf(grid: VoxelGrid, minNeighbours = 0): StereoCloud {
-  const kept: number[] = []
+  const kept = new Int32Array(grid.size)
+  let count = 0
   for (let cell = 0; cell < grid.size; cell++) {
-    if (minNeighbours === 0 || grid.neighboursOf(cell) >= minNeighbours) kept.push(cell)
+    if (grid.hasNeighbours(cell, minNeighbours)) kept[count++] = cell
   }
-  const positions = new Float32Array(3 * kept.length)
-  const colors = new Uint8Array(3 * kept.length)
-  const normals = new Float32Array(3 * kept.length)
-  kept.forEach((cell, i) => {
-    const sums = grid.sumsOf(cell)
-    const weight = sums[0]!
-    const norm = Math.hypot(sums[7]!, sums[8]!, sums[9]!)
+  const positions = new Float32Array(3 * count)
+  const colors = new Uint8Array(3 * count)
+  const normals = new Float32Array(3 * count)
+  const { sums } = grid
+  for (let i = 0; i < count; i++) {
+    const at = pointSize * kept[i]!
+    const weight = sums[at + 9]!
+    const norm = Math.hypot(sums[at + 6]!, sums[at + 7]!, sums[at + 8]!)
     for (let axis = 0; axis < 3; axis++) {
-      positions[3 * i + axis] = sums[1 + axis]! / weight
-      colors[3 * i + axis] = Math.round(sums[4 + axis]! / weight)
-      normals[3 * i + axis] = norm > 0 ? sums[7 + axis]! / norm : 0
+      positions[3 * i + axis] = sums[at + axis]! / weight
+      colors[3 * i + axis] = Math.round(sums[at + 3 + axis]! / weight)
+      normals[3 * i + axis] = norm > 0 ? sums[at + 6 + axis]! / norm : 0
     }
-  })
-  return { count: kept.length, positions, colors, normals }
+  }
+  return { count, positions, colors, normals }
 }

@@ -1,13 +1,26 @@
 import { ArgumentError } from '@clipgstream/tensor'
 
-/** Sums of a cell: weight, x, y, z, red, green, blue, normal. */
-const width = 10
+/** Numbers of a point: position, colour 0 to 255, normal, weight. Of a cell: the weighted sums of the nine, that of the weights. */
+export const pointSize = 10
+
+/** Points that are best added together. */
+export const batch = 1024
+
+/** The 26 cells around one, three numbers each: those that share a face first, which surfaces go on through most. */
+const around = Int32Array.from(
+  Array.from({ length: 27 }, (_, i) => [(i % 3) - 1, (Math.floor(i / 3) % 3) - 1, Math.floor(i / 9) - 1])
+    .map((offset) => ({ offset, steps: offset.filter((value) => value !== 0).length }))
+    .filter(({ steps }) => steps > 0)
+    .sort((a, b) => a.steps - b.steps)
+    .flatMap(({ offset }) => offset),
+)
 
 /** Averages coloured points per voxel floor(p / edge), in the order in which voxels are first met. */
 export class VoxelGrid {
   #cells = new Int32Array(3 * 1024)
-  #sums = new Float64Array(width * 1024)
+  #sums = new Float64Array(pointSize * 1024)
   #slots = new Int32Array(2048).fill(-1)
+  #found = new Int32Array(0)
   #size = 0
 
   /** edge: world units */
@@ -20,70 +33,75 @@ export class VoxelGrid {
     return this.#size
   }
 
-  /** Adds a point: position, colour 0 to 255, normal, weight. Points beyond 2^30 cells from the origin are left out. */
-  add(
-    ...[x, y, z, red, green, blue, nx, ny, nz, weight]: readonly [
-      ...[number, number, number],
-      ...[number, number, number],
-      ...[number, number, number],
-      number,
-    ]
-  ): void {
-    const limit = 2 ** 30 * this.edge
-    if (!(Math.abs(x) < limit && Math.abs(y) < limit && Math.abs(z) < limit)) return
-    const cell = this.#cell(Math.floor(x / this.edge), Math.floor(y / this.edge), Math.floor(z / this.edge))
+  /** [size, 10] the sums of all cells; valid until a point is added. */
+  get sums(): Float64Array {
+    return this.#sums.subarray(0, pointSize * this.#size)
+  }
+
+  /** Adds points // [count, 10]. Those beyond 2^30 cells from the origin are left out. */
+  add(points: Float64Array, count: number): void {
+    // All cells first: what a look-up waits for is memory, and many can wait at once.
+    const cells = this.#cellsOf(points, count)
     const sums = this.#sums
-    const at = width * cell
-    sums[at] = sums[at]! + weight
-    sums[at + 1] = sums[at + 1]! + weight * x
-    sums[at + 2] = sums[at + 2]! + weight * y
-    sums[at + 3] = sums[at + 3]! + weight * z
-    sums[at + 4] = sums[at + 4]! + weight * red
-    sums[at + 5] = sums[at + 5]! + weight * green
-    sums[at + 6] = sums[at + 6]! + weight * blue
-    sums[at + 7] = sums[at + 7]! + weight * nx
-    sums[at + 8] = sums[at + 8]! + weight * ny
-    sums[at + 9] = sums[at + 9]! + weight * nz
+    for (let i = 0, from = 0; i < count; i++, from += pointSize) {
+      const cell = cells[i]!
+      if (cell < 0) continue
+      const at = pointSize * cell
+      const weight = points[from + 9]!
+      sums[at] = sums[at]! + weight * points[from]!
+      sums[at + 1] = sums[at + 1]! + weight * points[from + 1]!
+      sums[at + 2] = sums[at + 2]! + weight * points[from + 2]!
+      sums[at + 3] = sums[at + 3]! + weight * points[from + 3]!
+      sums[at + 4] = sums[at + 4]! + weight * points[from + 4]!
+      sums[at + 5] = sums[at + 5]! + weight * points[from + 5]!
+      sums[at + 6] = sums[at + 6]! + weight * points[from + 6]!
+      sums[at + 7] = sums[at + 7]! + weight * points[from + 7]!
+      sums[at + 8] = sums[at + 8]! + weight * points[from + 8]!
+      sums[at + 9] = sums[at + 9]! + weight
+    }
   }
 
-  /** The sums of a cell, ten numbers: weight, then weighted position, colour and normal. */
-  sumsOf(cell: number): Float64Array {
-    return this.#sums.subarray(width * cell, width * (cell + 1))
+  /** Writes cells from `first` on as points, each at its mean. points // [count, 10] */
+  meansOf(first: number, count: number, points: Float64Array): void {
+    const sums = this.#sums
+    for (let cell = first, to = 0; cell < first + count; cell++, to += pointSize) {
+      const at = pointSize * cell
+      const weight = sums[at + 9]!
+      for (let i = 0; i < 9; i++) points[to + i] = sums[at + i]! / weight
+      points[to + 9] = weight
+    }
   }
 
-  /** How many of the 26 cells around one are occupied. */
-  neighboursOf(cell: number): number {
-    return this.#around(this.#cells[3 * cell]!, this.#cells[3 * cell + 1]!, this.#cells[3 * cell + 2]!)
+  /** Whether at least `fewest` of the 26 cells around one are occupied. */
+  hasNeighbours(cell: number, fewest: number): boolean {
+    // Cells that were met one after the other mostly lie side by side: that takes no look-up.
+    const side = (this.#touch(cell, cell - 1) ? 1 : 0) + (this.#touch(cell, cell + 1) ? 1 : 0)
+    if (side >= fewest) return true
+    const cells = this.#cells
+    return this.#hasAround(cells[3 * cell]!, cells[3 * cell + 1]!, cells[3 * cell + 2]!, fewest)
   }
 
-  /** How many of the 26 cells around that of a place are occupied. */
-  neighboursAt(x: number, y: number, z: number): number {
-    return this.#around(Math.floor(x / this.edge), Math.floor(y / this.edge), Math.floor(z / this.edge))
+  /** Whether at least `fewest` of the 26 cells around that of a place are occupied. */
+  hasNeighboursAt(x: number, y: number, z: number, fewest: number): boolean {
+    const { edge } = this
+    return this.#hasAround(Math.floor(x / edge), Math.floor(y / edge), Math.floor(z / edge), fewest)
   }
 
-  /** Adds the sums of a cell of another grid, as one point at their mean. */
-  addSums(sums: Float64Array): void {
-    const weight = sums[0]!
-    const mean = (i: number) => sums[i]! / weight
-    this.add(mean(1), mean(2), mean(3), mean(4), mean(5), mean(6), mean(7), mean(8), mean(9), weight)
-  }
-
-  /** Whether a cell's mean lies within half an edge of that of `sums`, each channel of its colour within `difference`. */
-  hasLike(sums: Float64Array, difference: number): boolean {
-    const weight = sums[0]!
-    const [x, y, z] = [sums[1]! / weight, sums[2]! / weight, sums[3]! / weight]
+  /** Whether a cell's mean lies within half an edge of a point // [10], each channel of its colour within `difference`. */
+  hasLike(point: Float64Array, difference: number): boolean {
+    const [x, y, z] = [point[0]!, point[1]!, point[2]!]
     const near = (value: number) => Math.floor(value / this.edge - 0.5)
     const [i, j, k] = [near(x), near(y), near(z)]
     for (let corner = 0; corner < 8; corner++) {
-      const cell = this.#slots[this.#slot(i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2))]!
+      const cell = this.#find(i + (corner & 1), j + ((corner >> 1) & 1), k + (corner >> 2))
       if (cell < 0) continue
-      const at = width * cell
-      const other = this.#sums
-      const per = 1 / other[at]!
-      const distance = Math.hypot(other[at + 1]! * per - x, other[at + 2]! * per - y, other[at + 3]! * per - z)
+      const at = pointSize * cell
+      const sums = this.#sums
+      const per = 1 / sums[at + 9]!
+      const distance = Math.hypot(sums[at]! * per - x, sums[at + 1]! * per - y, sums[at + 2]! * per - z)
       if (distance > 0.5 * this.edge) continue
-      const isLike = (c: number) => Math.abs(other[at + c]! * per - sums[c]! / weight) <= difference
-      if (isLike(4) && isLike(5) && isLike(6)) return true
+      const isLike = (c: number) => Math.abs(sums[at + c]! * per - point[c]!) <= difference
+      if (isLike(3) && isLike(4) && isLike(5)) return true
     }
     return false
   }
@@ -91,20 +109,50 @@ export class VoxelGrid {
   /** The same points in voxels of another size, as far as their means tell. */
   withEdge(edge: number): VoxelGrid {
     const grid = new VoxelGrid(edge)
-    for (let cell = 0; cell < this.#size; cell++) grid.addSums(this.sumsOf(cell))
+    const points = new Float64Array(pointSize * Math.min(batch, this.#size))
+    for (let first = 0; first < this.#size; first += batch) {
+      const count = Math.min(batch, this.#size - first)
+      this.meansOf(first, count, points)
+      grid.add(points, count)
+    }
     return grid
   }
 
-  #around(x: number, y: number, z: number): number {
-    let count = 0
-    for (let i = -1; i <= 1; i++) {
-      for (let j = -1; j <= 1; j++) {
-        for (let k = -1; k <= 1; k++) {
-          if ((i !== 0 || j !== 0 || k !== 0) && this.#slots[this.#slot(x + i, y + j, z + k)]! >= 0) count++
-        }
-      }
+  /** The cells of points, made where there are none; -1 for points that are left out. */
+  #cellsOf(points: Float64Array, count: number): Int32Array {
+    const { edge } = this
+    const limit = 2 ** 30 * edge
+    if (this.#found.length < count) this.#found = new Int32Array(count)
+    const found = this.#found
+    for (let i = 0, from = 0; i < count; i++, from += pointSize) {
+      const x = points[from]!
+      const y = points[from + 1]!
+      const z = points[from + 2]!
+      const held = Math.abs(x) < limit && Math.abs(y) < limit && Math.abs(z) < limit
+      found[i] = held ? this.#cell(Math.floor(x / edge), Math.floor(y / edge), Math.floor(z / edge)) : -1
     }
-    return count
+    return found
+  }
+
+  /** Whether two different cells share a face, an edge or a corner. */
+  #touch(a: number, b: number): boolean {
+    if (b < 0 || b >= this.#size) return false
+    const cells = this.#cells
+    const isNear = (axis: number) => Math.abs(cells[3 * a + axis]! - cells[3 * b + axis]!) <= 1
+    return isNear(0) && isNear(1) && isNear(2)
+  }
+
+  #hasAround(x: number, y: number, z: number, fewest: number): boolean {
+    let missing = fewest
+    for (let i = 0; missing > 0 && i < around.length; i += 3) {
+      if (this.#find(x + around[i]!, y + around[i + 1]!, z + around[i + 2]!) >= 0) missing--
+    }
+    return missing <= 0
+  }
+
+  /** The cell at a place of the grid, -1 where nothing is. */
+  #find(x: number, y: number, z: number): number {
+    return this.#slots[this.#slot(x, y, z)]!
   }
 
   #cell(x: number, y: number, z: number): number {
@@ -121,15 +169,17 @@ export class VoxelGrid {
   }
 
   #slot(x: number, y: number, z: number): number {
-    const mask = this.#slots.length - 1
+    const slots = this.#slots
+    const cells = this.#cells
+    const mask = slots.length - 1
     let hash = Math.imul(x, 0x9e3779b1) ^ Math.imul(y, 0x85ebca77) ^ Math.imul(z, 0xc2b2ae3d)
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
     let slot = (hash ^ (hash >>> 13)) & mask
     for (;;) {
-      const cell = this.#slots[slot]!
+      const cell = slots[slot]!
       if (cell < 0) return slot
       const at = 3 * cell
-      if (this.#cells[at] === x && this.#cells[at + 1] === y && this.#cells[at + 2] === z) return slot
+      if (cells[at] === x && cells[at + 1] === y && cells[at + 2] === z) return slot
       slot = (slot + 1) & mask
     }
   }

@@ -1,4 +1,5 @@
 import { checkSame, type RgbPicture } from './pictures.js'
+import { selectInPlace } from './select.js'
 
 /** Pixels that a fit looks at, about. */
 const samples = 8192
@@ -14,13 +15,19 @@ const fewest = 64
  */
 export function matchLight(image: RgbPicture, like: RgbPicture): RgbPicture {
   checkSame('matchLight', 'image', image, like)
-  const data = new Uint8Array(image.data.length)
-  for (let c = 0; c < 3; c++) {
-    const { gain, offset } = fitLight(image.data, like.data, c)
-    const table = Uint8Array.from({ length: 256 }, (_, value) =>
+  const from = image.data
+  const data = new Uint8Array(from.length)
+  const tableOf = (channel: number) => {
+    const { gain, offset } = fitLight(from, like.data, channel)
+    return Uint8Array.from({ length: 256 }, (_, value) =>
       Math.max(0, Math.min(255, Math.round((value - offset) / gain))),
     )
-    for (let i = c; i < data.length; i += 3) data[i] = table[image.data[i]!]!
+  }
+  const [red, green, blue] = [tableOf(0), tableOf(1), tableOf(2)]
+  for (let i = 0; i < data.length; i += 3) {
+    data[i] = red[from[i]!]!
+    data[i + 1] = green[from[i + 1]!]!
+    data[i + 2] = blue[from[i + 2]!]!
   }
   return { width: image.width, height: image.height, data }
 }
@@ -29,25 +36,38 @@ export function matchLight(image: RgbPicture, like: RgbPicture): RgbPicture {
 function fitLight(data: Uint8Array, like: Uint8Array, channel: number): { gain: number; offset: number } {
   // Odd steps do not run down columns.
   const step = 3 * (Math.floor(data.length / 3 / samples) | 1)
-  const from: number[] = []
-  const to: number[] = []
+  const most = Math.ceil(data.length / step)
+  const from = new Uint8Array(most)
+  const to = new Uint8Array(most)
+  let count = 0
   for (let i = channel; i < data.length; i += step) {
-    const [a, b] = [like[i]!, data[i]!]
+    const a = like[i]!
+    const b = data[i]!
     if (a < darkest || a > brightest || b < darkest || b > brightest) continue
-    from.push(a)
-    to.push(b)
+    from[count] = a
+    to[count++] = b
   }
   const same = { gain: 1, offset: 0 }
-  if (from.length < fewest) return same
-  const quotients = Float64Array.from(from, (value, i) => to[i]! / value)
-  let fit = { gain: medianOf(quotients), offset: 0 }
+  if (count < fewest) return same
+  const values = new Float64Array(count)
+  /** The upper median. */
+  const medianOfValues = () => selectInPlace(values, count >> 1, 0, count - 1)
+  for (let i = 0; i < count; i++) values[i] = to[i]! / from[i]!
+  let [gain, offset] = [medianOfValues(), 0]
   for (let round = 0; round < rounds; round++) {
-    const residuals = Float64Array.from(from, (value, i) => Math.abs(fit.gain * value + fit.offset - to[i]!))
-    const limit = Math.max(2, 2 * medianOf(residuals.slice()))
+    let close = 0
+    for (let i = 0; i < count; i++) {
+      const residual = Math.abs(gain * from[i]! + offset - to[i]!)
+      if (residual <= 1) close++
+      values[i] = residual
+    }
+    // At least 2, which takes no median where most are close.
+    const limit = close > count >> 1 ? 2 : 2 * medianOfValues()
     let [n, x, y, xx, xy] = [0, 0, 0, 0, 0]
-    for (let i = 0; i < from.length; i++) {
-      if (residuals[i]! > limit) continue
-      const [a, b] = [from[i]!, to[i]!]
+    for (let i = 0; i < count; i++) {
+      const a = from[i]!
+      const b = to[i]!
+      if (Math.abs(gain * a + offset - b) > limit) continue
       n++
       x += a
       y += b
@@ -55,31 +75,11 @@ function fitLight(data: Uint8Array, like: Uint8Array, channel: number): { gain: 
       xy += a * b
     }
     const spread = xx - (x * x) / n
+    const before = { gain, offset }
     // What has one level only says nothing about gain and offset apart.
-    const gain = spread > 25 * n ? (xy - (x * y) / n) / spread : fit.gain
-    fit = { gain, offset: (y - gain * x) / n }
+    if (spread > 25 * n) gain = (xy - (x * y) / n) / spread
+    offset = (y - gain * x) / n
+    if (gain === before.gain && offset === before.offset) break
   }
-  return fit.gain > 0.25 && fit.gain < 4 ? fit : same
-}
-
-/** The upper median; changes the order of `values`. */
-function medianOf(values: Float64Array): number {
-  const middle = values.length >> 1
-  // Selection by halves: those that are smaller than a pivot to its left, until it lies in the middle.
-  for (let first = 0, last = values.length - 1; first < last; ) {
-    const pivot = values[(first + last) >> 1]!
-    let [i, j] = [first, last]
-    while (i <= j) {
-      while (values[i]! < pivot) i++
-      while (values[j]! > pivot) j--
-      if (i > j) break
-      const value = values[i]!
-      values[i++] = values[j]!
-      values[j--] = value
-    }
-    if (middle <= j) last = j
-    else if (middle >= i) first = i
-    else break
-  }
-  return values[middle] ?? 0
+  return gain > 0.25 && gain < 4 ? { gain, offset } : same
 }

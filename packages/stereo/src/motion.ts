@@ -1,5 +1,6 @@
 import { ArgumentError } from '@clipgstream/tensor'
 import { matchLight } from './light.js'
+import { selectColumns } from './median.js'
 import { checkSame, type RgbPicture } from './pictures.js'
 
 // What stands still in the pictures of one camera, and what moves.
@@ -32,7 +33,9 @@ export function stillPicture(frames: readonly RgbPicture[], options: StillOption
     const moved = motionMask(frame, image, { ...(threshold !== undefined && { threshold }), margin: 0 })
     for (let i = 0; i < seen.length; i++) if (moved[i] === 0) seen[i] = seen[i]! + 1
   }
-  return { image, unsure: Uint8Array.from(seen, (count) => (count < share * frames.length ? 255 : 0)) }
+  const unsure = new Uint8Array(seen.length)
+  for (let i = 0; i < unsure.length; i++) if (seen[i]! < share * frames.length) unsure[i] = 255
+  return { image, unsure }
 }
 
 /**
@@ -45,19 +48,10 @@ export function temporalMedian(frames: readonly RgbPicture[]): RgbPicture {
   frames.forEach((frame, i) => {
     checkSame('temporalMedian', `frame ${i}`, frame, first)
   })
-  const data = new Uint8Array(first.data.length)
-  const values = new Uint8Array(frames.length)
-  const middle = (frames.length - 1) >> 1
-  for (let i = 0; i < data.length; i++) {
-    // Sorted as they come: neighbours in time are alike, so that hardly anything is moved.
-    for (let f = 0; f < frames.length; f++) {
-      const value = frames[f]!.data[i]!
-      let at = f
-      for (; at > 0 && values[at - 1]! > value; at--) values[at] = values[at - 1]!
-      values[at] = value
-    }
-    data[i] = values[middle]!
-  }
+  const data = selectColumns(
+    frames.map((frame) => frame.data),
+    (frames.length - 1) >> 1,
+  )
   return { width: first.width, height: first.height, data }
 }
 
@@ -77,45 +71,73 @@ export function motionMask(image: RgbPicture, still: RgbPicture, options: Motion
   if (!(Number.isInteger(margin) && margin >= 0))
     throw new ArgumentError('motionMask', 'margin', margin, 'an integer from 0 on')
   const moved = new Uint8Array(width * height)
-  // Sums over three pixels of a row, then over three rows; fewer at the border.
-  const sums = new Int16Array(width * height)
-  for (let c = 0; c < 3; c++) {
-    for (let y = 0, at = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, at++) {
-        let sum = 0
-        for (let i = x > 0 ? at - 1 : at; i <= (x + 1 < width ? at + 1 : at); i++)
-          sum += image.data[3 * i + c]! - still.data[3 * i + c]!
-        sums[at] = sum
-      }
-    }
-    for (let y = 0, at = 0; y < height; y++) {
-      const [above, below] = [y > 0 ? width : 0, y + 1 < height ? width : 0]
-      const rows = 1 + (above && 1) + (below && 1)
-      for (let x = 0; x < width; x++, at++) {
-        const columns = 3 - (x === 0 ? 1 : 0) - (x + 1 === width ? 1 : 0)
-        const sum = sums[at]! + (above && sums[at - above]!) + (below && sums[at + below]!)
-        if (Math.abs(sum) >= threshold * rows * columns) moved[at] = 255
-      }
+  // The rows above, here and below in turns: differences, and zeros outside of the picture.
+  const [p, q, r] = [new Int16Array(3 * width + 3), new Int16Array(3 * width + 3), new Int16Array(3 * width + 3)]
+  const rows = [p, q, r]
+  subtractRow(image, still, 0, p)
+  for (let y = 0, at = 0; y < height; y++) {
+    subtractRow(image, still, y + 1, rows[(y + 1) % 3]!)
+    const count = 1 + (y > 0 ? 1 : 0) + (y + 1 < height ? 1 : 0)
+    // Sums are whole numbers.
+    const inside = Math.ceil(threshold * count * 3)
+    const border = Math.ceil(threshold * count * Math.min(2, width))
+    // Sums of three pixels above each other: of the column to the left, here and to the right.
+    let [red0, green0, blue0] = [0, 0, 0]
+    let [red1, green1, blue1] = [p[0]! + q[0]! + r[0]!, p[1]! + q[1]! + r[1]!, p[2]! + q[2]! + r[2]!]
+    for (let x = 0, i = 3; x < width; x++, at++, i += 3) {
+      const red2 = p[i]! + q[i]! + r[i]!
+      const green2 = p[i + 1]! + q[i + 1]! + r[i + 1]!
+      const blue2 = p[i + 2]! + q[i + 2]! + r[i + 2]!
+      const limit = x === 0 || x + 1 === width ? border : inside
+      if (
+        Math.abs(red0 + red1 + red2) >= limit ||
+        Math.abs(green0 + green1 + green2) >= limit ||
+        Math.abs(blue0 + blue1 + blue2) >= limit
+      )
+        moved[at] = 255
+      red0 = red1
+      green0 = green1
+      blue0 = blue1
+      red1 = red2
+      green1 = green2
+      blue1 = blue2
     }
   }
-  return widened(moved, width, height, margin)
+  return margin > 0 ? widened(moved, width, height, margin) : moved
+}
+
+/** What a row of an image has more than that of the still picture; zeros below the last one. differences // [width + 1, 3] */
+function subtractRow(image: RgbPicture, still: RgbPicture, y: number, differences: Int16Array): void {
+  if (y >= image.height) {
+    differences.fill(0)
+    return
+  }
+  const [a, b] = [image.data, still.data]
+  const size = 3 * image.width
+  for (let i = 0, at = y * size; i < size; i++, at++) differences[i] = a[at]! - b[at]!
 }
 
 /** Every pixel with one that is set within `margin` to all sides. */
 function widened(mask: Uint8Array, width: number, height: number, margin: number): Uint8Array {
-  const pass = (from: Uint8Array, length: number, lines: number, step: number, across: number) => {
-    const to = new Uint8Array(from.length)
-    for (let line = 0; line < lines; line++) {
-      let until = -1
-      const start = line * across
-      // The first pixel that a set one ahead reaches back to.
-      for (let i = -margin; i < length; i++) {
-        const ahead = i + margin
-        if (ahead < length && from[start + ahead * step] !== 0) until = ahead + margin
-        if (i >= 0 && i <= until) to[start + i * step] = 255
-      }
+  const rows = new Uint8Array(mask.length)
+  for (let y = 0, row = 0; y < height; y++, row += width) {
+    // The last pixel that a set one reaches; the first one that one ahead reaches back to comes first.
+    let until = -1
+    for (let x = -margin; x < width; x++) {
+      const ahead = x + margin
+      if (ahead < width && mask[row + ahead] !== 0) until = ahead + margin
+      if (x >= 0 && x <= until) rows[row + x] = 255
     }
-    return to
   }
-  return pass(pass(mask, width, height, 1, width), height, width, width, 1)
+  const both = new Uint8Array(mask.length)
+  const untils = new Int32Array(width).fill(-1)
+  for (let y = -margin; y < height; y++) {
+    const ahead = (y + margin) * width
+    if (y + margin < height) {
+      for (let x = 0; x < width; x++) if (rows[ahead + x] !== 0) untils[x] = y + 2 * margin
+    }
+    if (y < 0) continue
+    for (let x = 0; x < width; x++) if (y <= untils[x]!) both[y * width + x] = 255
+  }
+  return both
 }

@@ -1,6 +1,6 @@
 import { ArgumentError } from '@clipgstream/tensor'
-import { cloudOf, type StereoCloud } from './fuse.js'
-import { VoxelGrid } from './grid.js'
+import { addCloud, cloudOf, type StereoCloud } from './fuse.js'
+import { pointSize, VoxelGrid } from './grid.js'
 
 export interface OverTimeOptions {
   /** World units: points within half of it are the same, and the still ones are averaged per voxel of this edge. */
@@ -27,13 +27,14 @@ export function splitOverTime(clouds: readonly StereoCloud[], options: OverTimeO
   if (!(share > 0 && share <= 1)) throw new ArgumentError('splitOverTime', 'share', share, 'in (0, 1]')
   const grids = clouds.map((cloud) => gridOf(cloud, voxel))
   const still = new VoxelGrid(voxel)
+  const point = new Float64Array(pointSize)
   const moving = grids.map((grid) => {
     const left = new VoxelGrid(voxel)
     for (let cell = 0; cell < grid.size; cell++) {
-      const sums = grid.sumsOf(cell)
-      const count = grids.filter((other) => other === grid || other.hasLike(sums, colourDifference)).length
+      grid.meansOf(cell, 1, point)
+      const count = grids.filter((other) => other === grid || other.hasLike(point, colourDifference)).length
       const to = count >= share * grids.length ? still : left
-      to.addSums(sums)
+      to.add(point, 1)
     }
     return cloudOf(left)
   })
@@ -51,18 +52,4 @@ function gridOf(cloud: StereoCloud, voxel: number): VoxelGrid {
   const grid = new VoxelGrid(voxel)
   addCloud(grid, cloud)
   return grid
-}
-
-function addCloud(grid: VoxelGrid, { count, positions, colors, normals }: StereoCloud): void {
-  for (const [name, values] of Object.entries({ positions, colors, normals })) {
-    if (values.length !== 3 * count) throw new ArgumentError('clouds', name, `${values.length} values`, `[${count}, 3]`)
-  }
-  for (let i = 0; i < 3 * count; i += 3) {
-    grid.add(
-      ...([positions[i]!, positions[i + 1]!, positions[i + 2]!] as const),
-      ...([colors[i]!, colors[i + 1]!, colors[i + 2]!] as const),
-      ...([normals[i]!, normals[i + 1]!, normals[i + 2]!] as const),
-      1,
-    )
-  }
 }

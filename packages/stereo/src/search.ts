@@ -112,7 +112,10 @@ function pixelStep(places: readonly Place[], match: Match, search: SearchSetting
 /** The bits of all sources where the mask is set, 0 elsewhere. */
 function choose(mask: Uint8Array | null, pixels: number, sources: number): Uint32Array<ArrayBuffer> {
   const all = sources === 32 ? 2 ** 32 - 1 : 2 ** sources - 1
-  return mask ? Uint32Array.from(mask, (value) => (value === 0 ? 0 : all)) : new Uint32Array(pixels).fill(all)
+  const chosen = new Uint32Array(pixels)
+  if (!mask) return chosen.fill(all)
+  for (let i = 0; i < pixels; i++) chosen[i] = mask[i] === 0 ? 0 : all
+  return chosen
 }
 
 function disposer(dispose: () => void): Disposable {

@@ -1,0 +1,196 @@
+import { cameraCentre, type View } from '@clipgstream/camera'
+import type { StereoCloud } from './fuse.js'
+import type { Capture } from './pictures.js'
+import { selectInPlace } from './select.js'
+
+/** The cells of a view, and how likely a surface goes on from one to the next. */
+export interface Lattice {
+  readonly view: View
+  /** Pixels along a side of a cell. */
+  readonly cell: number
+  readonly columns: number
+  readonly rows: number
+  /** [rows, columns, 3] mean colours */
+  readonly colours: Float64Array
+  /** [rows, columns] weight of a cell and the one to its right, of a cell and the one below */
+  readonly rightwards: Float64Array
+  readonly downwards: Float64Array
+}
+
+/** Known cells have inverse depths of the cloud, the others what is interpolated between those. */
+export interface Raster extends Lattice {
+  /** [rows, columns] world units^-1 */
+  readonly rho: Float64Array
+  /** [rows, columns] 1 where points of the cloud are seen */
+  readonly known: Uint8Array
+}
+
+/** Difference of colours, 0 to 255, over which surfaces hardly go on. */
+const colourDeviation = 12
+/** Difference of inverse depths, in parts, of points on one surface. */
+const alikeDepth = 0.05
+const sweeps = 300
+/** Successive over-relaxation. */
+const relaxation = 1.8
+
+export function latticeOf({ view, image }: Capture, cell: number): Lattice {
+  const [columns, rows] = [Math.ceil(view.width / cell), Math.ceil(view.height / cell)]
+  const colours = coloursOf(image, cell, columns, rows)
+  const weight = (a: number, b: number) => 1e-3 + Math.exp(-((colourDistance(colours, a, b) / colourDeviation) ** 2))
+  const rightwards = new Float64Array(columns * rows)
+  const downwards = new Float64Array(columns * rows)
+  for (let at = 0; at < columns * rows; at++) {
+    if ((at + 1) % columns !== 0) rightwards[at] = weight(at, at + 1)
+    if (at + columns < columns * rows) downwards[at] = weight(at, at + columns)
+  }
+  return { view, cell, columns, rows, colours, rightwards, downwards }
+}
+
+/** What a view sees of points, by cells: the inverse depths in cell i are values[starts[i]] to values[starts[i + 1]]. */
+export interface Depths {
+  readonly starts: Int32Array
+  readonly values: Float64Array
+}
+
+export function noDepths({ columns, rows }: Lattice): Depths {
+  return { starts: new Int32Array(columns * rows + 1), values: new Float64Array() }
+}
+
+/** What a view sees, and what may be between that. Changes the order of depths within a cell. */
+export function rasterOf(lattice: Lattice, { starts, values }: Depths): Raster {
+  const size = lattice.columns * lattice.rows
+  const raster = { ...lattice, rho: new Float64Array(size), known: new Uint8Array(size) }
+  for (let at = 0; at < size; at++) {
+    const [first, last] = [starts[at]!, starts[at + 1]! - 1]
+    if (last <= first) continue
+    // Not the very nearest, which may have strayed, and none that is alone: it would spread over all that is unknown.
+    const chosen = selectInPlace(values, last - ((last - first) >> 2), first, last)
+    let alike = 0
+    for (let i = first; i <= last; i++) if (Math.abs(values[i]! - chosen) < alikeDepth * chosen) alike++
+    if (alike < 2) continue
+    raster.rho[at] = chosen
+    raster.known[at] = 1
+  }
+  interpolate(raster)
+  return raster
+}
+
+/** z of a point in a camera, world units. */
+export function depthIn({ worldToCamera: m }: View, x: number, y: number, z: number): number {
+  return m[8]! * x + m[9]! * y + m[10]! * z + m[11]!
+}
+
+/** The cell in which a view has a point of which the depth is known, or -1. */
+export function cellAt({ view, cell, columns }: Lattice, x: number, y: number, z: number, depth: number): number {
+  if (!(depth > 0)) return -1
+  const { worldToCamera: m, fx, fy, cx, cy, width, height } = view
+  const u = (fx * (m[0]! * x + m[1]! * y + m[2]! * z + m[3]!)) / depth + cx
+  const v = (fy * (m[4]! * x + m[5]! * y + m[6]! * z + m[7]!)) / depth + cy
+  if (!(u >= 0 && v >= 0 && u < width && v < height)) return -1
+  return Math.floor(v / cell) * columns + Math.floor(u / cell)
+}
+
+/** `depths` and those of the points of a cloud. */
+export function withCloud(lattice: Lattice, depths: Depths, { count, positions, normals }: StereoCloud): Depths {
+  const [cx, cy, cz] = cameraCentre(lattice.view)
+  const cells = new Int32Array(count)
+  const found = new Float64Array(count)
+  const counts = new Int32Array(lattice.columns * lattice.rows)
+  let seen = 0
+  for (let i = 0; i < 3 * count; i += 3) {
+    const x = positions[i]!
+    const y = positions[i + 1]!
+    const z = positions[i + 2]!
+    // Surfaces that are seen from behind are hidden.
+    if (normals[i]! * (cx - x) + normals[i + 1]! * (cy - y) + normals[i + 2]! * (cz - z) < 0) continue
+    const depth = depthIn(lattice.view, x, y, z)
+    const at = cellAt(lattice, x, y, z, depth)
+    if (at < 0) continue
+    cells[seen] = at
+    found[seen++] = 1 / depth
+    counts[at] = counts[at]! + 1
+  }
+  const starts = new Int32Array(depths.starts.length)
+  const values = new Float64Array(depths.values.length + seen)
+  const next = new Int32Array(counts.length)
+  for (let at = 0; at < counts.length; at++) {
+    const [first, last] = [depths.starts[at]!, depths.starts[at + 1]!]
+    values.set(depths.values.subarray(first, last), starts[at]!)
+    next[at] = starts[at]! + last - first
+    starts[at + 1] = next[at]! + counts[at]!
+  }
+  for (let i = 0; i < seen; i++) {
+    const at = cells[i]!
+    values[next[at]!] = found[i]!
+    next[at] = next[at]! + 1
+  }
+  return { starts, values }
+}
+
+/** Fills what is not known: each cell becomes the mean of those around it, weighted by the likeness of their colours. */
+function interpolate({ columns, rho, known, rightwards, downwards }: Raster): void {
+  const start = meanOf(rho, known)
+  const unknown = Int32Array.from(known.keys()).filter((at) => known[at] === 0)
+  for (const at of unknown) rho[at] = start
+  // Of each unknown cell the cells to the left, right, above and below; itself, which weighs nothing, where there is none.
+  const around = new Int32Array(4 * unknown.length)
+  const weights = new Float64Array(4 * unknown.length)
+  unknown.forEach((at, i) => {
+    const link = (side: number, other: number, weight: number | undefined) => {
+      around[4 * i + side] = weight ? other : at
+      weights[4 * i + side] = weight ?? 0
+    }
+    link(0, at - 1, at % columns > 0 ? rightwards[at - 1] : 0)
+    link(1, at + 1, rightwards[at])
+    link(2, at - columns, downwards[at - columns])
+    link(3, at + columns, downwards[at])
+  })
+  for (let sweep = 0; sweep < sweeps; sweep++) {
+    for (let i = 0, link = 0; i < unknown.length; i++, link += 4) {
+      const at = unknown[i]!
+      const left = weights[link]!
+      const right = weights[link + 1]!
+      const above = weights[link + 2]!
+      const below = weights[link + 3]!
+      const sum =
+        left * rho[around[link]!]! +
+        right * rho[around[link + 1]!]! +
+        above * rho[around[link + 2]!]! +
+        below * rho[around[link + 3]!]!
+      const mean = sum / (left + right + above + below)
+      rho[at] = rho[at]! + relaxation * (mean - rho[at]!)
+    }
+  }
+}
+
+function meanOf(values: Float64Array, known: Uint8Array): number {
+  let [sum, count] = [0, 0]
+  for (let i = 0; i < values.length; i++) {
+    if (known[i] === 0) continue
+    sum += values[i]!
+    count++
+  }
+  return count > 0 ? sum / count : 0
+}
+
+function colourDistance(colours: Float64Array, a: number, b: number): number {
+  const difference = (c: number) => colours[3 * a + c]! - colours[3 * b + c]!
+  return Math.hypot(difference(0), difference(1), difference(2))
+}
+
+function coloursOf({ width, data }: Capture['image'], cell: number, columns: number, rows: number): Float64Array {
+  const sums = new Float64Array(3 * columns * rows)
+  const counts = new Float64Array(columns * rows)
+  const pixels = data.length / 3
+  for (let pixel = 0, x = 0, y = 0; pixel < pixels; pixel++) {
+    const at = Math.floor(y / cell) * columns + Math.floor(x / cell)
+    for (let c = 0; c < 3; c++) sums[3 * at + c] = sums[3 * at + c]! + data[3 * pixel + c]!
+    counts[at] = counts[at]! + 1
+    if (++x === width) {
+      x = 0
+      y++
+    }
+  }
+  for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! / counts[Math.floor(i / 3)]!
+  return sums
+}
