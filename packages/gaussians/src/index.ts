@@ -22,7 +22,14 @@ export {
   type Neighbours,
   nearestNeighbours,
 } from './cloud/neighbours.js'
-export { averageVoxels, mergeClip, mergeFirstCome, type VoxelAverage, type VoxelMerge } from './cloud/voxels.js'
+export {
+  averageVoxels,
+  mergeClip,
+  mergeFirstCome,
+  pointsOutside,
+  type VoxelAverage,
+  type VoxelMerge,
+} from './cloud/voxels.js'
 export {
   type AnchorConfig,
   type AnchorInputs,

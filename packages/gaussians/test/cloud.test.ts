@@ -10,6 +10,7 @@ import {
   mergeFirstCome,
   nearestNeighbours,
   parityOutlierDistance,
+  pointsOutside,
   residualAnchors,
   residualCloud,
 } from '@clipgstream/gaussians'
@@ -144,6 +145,22 @@ describe('voxels', () => {
     expect(clip[0]).toBeCloseTo(0.15, 6)
     expect(clip[3]).toBeCloseTo(1.55, 6)
     expect(clip.length).toBe(6)
+  })
+
+  it('tell which points lie outside of others', () => {
+    const occupied = new Float32Array([0.1, 0.1, 0.1, -0.1, 0.1, 0.1])
+    const points = new Float32Array([0.9, 0.9, 0.9, 1, 0.5, 0.5, -0.9, 0.5, 0.5, -1.1, 0.5, 0.5, 0.5, -0.1, 0.5])
+    expect(pointsOutside(occupied, points, 1)).toEqual(Uint32Array.of(1, 3, 4))
+    expect(pointsOutside(occupied, points, 2)).toEqual(Uint32Array.of(4))
+    expect(pointsOutside(new Float32Array(), points, 1)).toEqual(Uint32Array.of(0, 1, 2, 3, 4))
+    expect(pointsOutside(occupied, new Float32Array(), 1)).toEqual(new Uint32Array())
+    expect(() => pointsOutside(occupied, points, 1e-10)).toThrow(/^pointsOutside: voxel must be above/)
+    expect(() => pointsOutside(occupied, points, 0)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: pointsOutside: voxel must be a positive finite number, got 0]`,
+    )
+    expect(() => pointsOutside(Float32Array.of(0, 0, Number.NaN), points, 1)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: pointsOutside: occupied, point 0 must be finite; remove these points first, got NaN (1 such coordinate)]`,
+    )
   })
 
   it('of many points stay apart', () => {

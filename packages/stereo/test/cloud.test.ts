@@ -65,6 +65,24 @@ describe('a scene that is known exactly', () => {
     expect(median(errorsOf(half))).toBeLessThan(0.02 * sceneRadius)
   })
 
+  it('leaves out points without enough others around', async () => {
+    const captures = shots(4, 48, 36)
+    const voxel = 0.07
+    const all = await estimateCloud(device, captures, { voxel, minNeighbours: 0 })
+    const cells = Array.from({ length: all.count }, (_, i) =>
+      [...all.positions.subarray(3 * i, 3 * i + 3)].map((value) => Math.floor(value / voxel)),
+    )
+    const neighbours = cells.map(
+      (cell) => cells.filter((other) => other.every((value, axis) => Math.abs(value - cell[axis]!) <= 1)).length - 1,
+    )
+    for (const minNeighbours of [1, 2, 5, 9]) {
+      const kept = [...neighbours.keys()].filter((i) => neighbours[i]! >= minNeighbours)
+      expect(kept.length).toBeLessThan(all.count)
+      const { positions } = await estimateCloud(device, captures, { voxel, minNeighbours })
+      expect([...positions]).toEqual(kept.flatMap((i) => [...all.positions.subarray(3 * i, 3 * i + 3)]))
+    }
+  })
+
   it('gives points only where the masks are set', async () => {
     const captures = shots(4, 48, 36).map((shot) => ({
       ...shot,

@@ -17,6 +17,7 @@ import {
   splitOverTime,
   triangulate,
 } from '@clipgstream/stereo'
+import { createRandom } from '@clipgstream/tensor'
 import { describe, expect, it } from 'vitest'
 import { shots } from './inputs.js'
 import { toCamera } from './oracle.js'
@@ -89,6 +90,51 @@ describe('pictures', () => {
     expect(greyOf({ width: 2, height: 1, data: Uint8Array.of(255, 255, 255, 255, 0, 0) }).data).toEqual(
       Uint8Array.of(255, 76),
     )
+  })
+})
+
+describe('clouds', () => {
+  it('are averaged by voxel, in the order in which voxels are met, however many there are', () => {
+    const random = createRandom(2)
+    const count = 20_000
+    const cloud: StereoCloud = {
+      count,
+      positions: Float32Array.from({ length: 3 * count }, () => 3 * random.normal()),
+      colors: Uint8Array.from({ length: 3 * count }, () => 256 * random.uniform()),
+      normals: Float32Array.from({ length: 3 * count }, () => random.normal()),
+    }
+    const voxel = 0.3
+    const cells = new Map<string, number[]>()
+    for (let i = 0; i < count; i++) {
+      const key = [...cloud.positions.subarray(3 * i, 3 * i + 3)].map((value) => Math.floor(value / voxel)).join(' ')
+      const known = cells.get(key)
+      if (known) known.push(i)
+      else cells.set(key, [i])
+    }
+    const merged = mergeClouds([cloud], voxel)
+    // The grid has grown a few times, and most voxels have several points.
+    expect(cells.size).toBeGreaterThan(5000)
+    const mean = (values: ArrayLike<number>, points: readonly number[], axis: number) =>
+      points.reduce((sum, i) => sum + values[3 * i + axis]!, 0) / points.length
+    const of = (values: ArrayLike<number>) =>
+      [...cells.values()].flatMap((points) => [0, 1, 2].map((axis) => mean(values, points, axis)))
+    expect(merged.count).toBe(cells.size)
+    expect(merged.positions).toEqual(Float32Array.from(of(cloud.positions)))
+    expect(merged.colors).toEqual(Uint8Array.from(of(cloud.colors).map(Math.round)))
+    const normals = of(cloud.normals)
+    const expected = normals.map((value, i) => value / Math.hypot(...normals.slice(i - (i % 3), i - (i % 3) + 3)))
+    expect(Math.max(...merged.normals.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-6)
+  })
+
+  it('have no points where voxels cannot be counted', () => {
+    const far = cloudOf([
+      [0.5, 0.5, 0.5],
+      [2e9, 0, 0],
+      [0, Number.NaN, 0],
+      [0, 0, Number.NEGATIVE_INFINITY],
+      [1e9, -1e9, 1e9],
+    ])
+    expect(mergeClouds([far], 1).positions).toEqual(Float32Array.of(0.5, 0.5, 0.5, 1e9, -1e9, 1e9))
   })
 })
 

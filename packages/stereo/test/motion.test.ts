@@ -1,4 +1,5 @@
 import { matchLight, motionMask, stillPicture, temporalMedian } from '@clipgstream/stereo'
+import { createRandom } from '@clipgstream/tensor'
 import { describe, expect, it } from 'vitest'
 
 function flat(width: number, height: number, value: (x: number, y: number) => number) {
@@ -50,6 +51,55 @@ describe('pictures', () => {
     ).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: motionMask: image must be 5 x 5 pixels of three bytes, got 20 x 10 (600 bytes)]`,
     )
+  })
+
+  it('have the lower of the middle values over time, for any number of frames and bytes', () => {
+    const random = createRandom(3)
+    for (const [count, width] of [
+      ...Array.from({ length: 17 }, (_, i) => [i + 1, 5 + i] as const),
+      [21, 701],
+      [64, 3],
+    ] as const) {
+      // Some of few levels, some of all of them.
+      const levels = count % 2 === 0 ? 6 : 256
+      const frames = Array.from({ length: count }, () => flat(width, 3, () => Math.floor(levels * random.uniform())))
+      const expected = frames[0]!.data.map(
+        (_, i) => frames.map(({ data }) => data[i]!).toSorted((a, b) => a - b)[(count - 1) >> 1]!,
+      )
+      expect(temporalMedian(frames)).toEqual({ width, height: 3, data: expected })
+    }
+  })
+
+  it('move where the mean difference over three by three pixels reaches the threshold', () => {
+    const random = createRandom(4)
+    for (const [width, height, threshold, margin] of [
+      [1, 1, 10, 0],
+      [1, 9, 10, 1],
+      [9, 1, 10, 2],
+      [2, 2, 3.3, 0],
+      [31, 17, 0.7, 0],
+      [31, 17, 12.25, 0],
+      [31, 17, 30, 1],
+      [31, 17, 45, 4],
+      [31, 17, 60, 40],
+    ] as const) {
+      const [image, still] = [0, 1].map(() => flat(width, height, () => Math.floor(128 + 64 * random.normal())))
+      const around = (x: number, y: number, reach: number) =>
+        Array.from({ length: width * height }, (_, i) => i).filter(
+          (i) => Math.abs((i % width) - x) <= reach && Math.abs(Math.floor(i / width) - y) <= reach,
+        )
+      const moved = Array.from({ length: width * height }, (_, i) => {
+        const window = around(i % width, Math.floor(i / width), 1)
+        return [0, 1, 2].some((c) => {
+          const sum = window.reduce((all, at) => all + image!.data[3 * at + c]! - still!.data[3 * at + c]!, 0)
+          return Math.abs(sum) >= threshold * window.length
+        })
+      })
+      const expected = moved.map((_, i) =>
+        around(i % width, Math.floor(i / width), margin).some((at) => moved[at]) ? 255 : 0,
+      )
+      expect(motionMask(image!, still!, { threshold, margin })).toEqual(Uint8Array.from(expected))
+    }
   })
 
   it('are brought into the light of another one, although a third of them shows something else', () => {

@@ -81,6 +81,28 @@ export function mergeClip(frames: readonly Float32Array[], voxel: number): Float
   ).positions
 }
 
+/**
+ * Indices, ascending, of the points whose voxel floor(p / voxel) has none of `occupied` in it. occupied // [M, 3];
+ * positions // [N, 3]; voxel: edge in world units
+ */
+export function pointsOutside(occupied: Float32Array, positions: Float32Array, voxel: number): Uint32Array {
+  const m = countPoints('pointsOutside', 'occupied', occupied)
+  const n = countPoints('pointsOutside', 'positions', positions)
+  checkPositive('pointsOutside', 'voxel', voxel)
+  checkCells('pointsOutside', 'voxel', voxel, occupied)
+  checkCells('pointsOutside', 'voxel', voxel, positions)
+  const cells = new CellNumbering()
+  for (let i = 0; i < m; i++) addPoint(cells, occupied, i, voxel)
+  const outside = new Uint32Array(n)
+  let count = 0
+  for (let i = 0; i < n; i++) {
+    const [x, y, z] = [positions[3 * i]!, positions[3 * i + 1]!, positions[3 * i + 2]!]
+    const number = cells.find(Math.floor(x / voxel), Math.floor(y / voxel), Math.floor(z / voxel))
+    if (number < 0) outside[count++] = i
+  }
+  return outside.slice(0, count)
+}
+
 function addPoint(cells: CellNumbering, positions: Float32Array, i: number, voxel: number): number {
   return cells.add(
     Math.floor(positions[3 * i]! / voxel),

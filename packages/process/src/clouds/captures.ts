@@ -7,6 +7,7 @@ import type { Device } from '@clipgstream/tensor'
 import { ProcessError } from '../errors.js'
 import type { DatasetView } from '../images.js'
 import type { Source } from '../source.js'
+import { mapOf } from '../steps/pool.js'
 import type { Workspace } from '../steps/step.js'
 import type { ProcessOptions } from '../types.js'
 
@@ -29,6 +30,8 @@ export interface CloudContext {
 export const fewestViews = 3
 
 const decoder = createNodeDecoder()
+/** Images that are best read at a time. */
+export const decodeWidth = decoder.concurrency ?? 1
 
 /** Cameras that clouds may be made from. */
 export function stereoViews({ views, testCameras, options }: CloudContext): DatasetView[] {
@@ -46,12 +49,16 @@ export async function capturesOf(
   views: readonly DatasetView[],
   frame: number,
 ): Promise<(Capture & { readonly name: string })[]> {
-  const captures: (Capture & { name: string })[] = []
-  for (const { name, view } of views) {
+  const taken = views.flatMap(({ name, view }) => {
     const path = context.images.get(`${name} ${frame}`)
-    if (path !== undefined) captures.push({ name, view, image: await readImage(context, path) })
-  }
-  if (captures.length < fewestViews)
-    throw new ProcessError(`frame ${frame} has images of ${captures.length} cameras; ${fewestViews} or more are needed`)
-  return captures
+    return path === undefined ? [] : [{ name, view, path }]
+  })
+  if (taken.length < fewestViews)
+    throw new ProcessError(`frame ${frame} has images of ${taken.length} cameras; ${fewestViews} or more are needed`)
+  return mapOf(
+    taken,
+    decodeWidth,
+    async ({ name, view, path }) => ({ name, view, image: await readImage(context, path) }),
+    context.workspace.signal,
+  )
 }

@@ -3,6 +3,7 @@ import {
   createCoverage,
   mergeFirstCome,
   parityResidualThreshold,
+  pointsOutside,
   residualCloud,
 } from '@clipgstream/gaussians'
 import type { PointCloudContent } from '@clipgstream/io'
@@ -71,18 +72,21 @@ const movingEdge = 0.5
 /** The cloud of a clip that has what stands still in a cloud of its own: frames add what lies in none of its voxels. */
 export function mergeOver(still: ColoredCloud, frames: readonly ColoredCloud[], voxel: number): ColoredCloud {
   const base = averageCloud(still, voxel)
-  const occupied = new Set<string>()
-  const cellOf = (positions: Float32Array, i: number) =>
-    [0, 1, 2].map((axis) => Math.floor(positions[3 * i + axis]! / voxel)).join(' ')
-  for (let i = 0; i < base.positions.length / 3; i++) occupied.add(cellOf(base.positions, i))
   const moving = mergeClouds(frames, movingEdge * voxel)
-  const free = Array.from({ length: moving.positions.length / 3 }, (_, i) => i).filter(
-    (i) => !occupied.has(cellOf(moving.positions, i)),
-  )
-  return joined(base, {
-    positions: Float32Array.from(free.flatMap((i) => [...moving.positions.subarray(3 * i, 3 * i + 3)])),
-    colors: Uint8Array.from(free.flatMap((i) => [...moving.colors.subarray(3 * i, 3 * i + 3)])),
-  })
+  return joined(base, pick(moving, pointsOutside(base.positions, moving.positions, voxel)))
+}
+
+/** Some points of a cloud. */
+function pick({ positions, colors }: ColoredCloud, points: ArrayLike<number>): ColoredCloud {
+  const picked = { positions: new Float32Array(3 * points.length), colors: new Uint8Array(3 * points.length) }
+  for (let i = 0; i < points.length; i++) {
+    const from = 3 * points[i]!
+    for (let axis = 0; axis < 3; axis++) {
+      picked.positions[3 * i + axis] = positions[from + axis]!
+      picked.colors[3 * i + axis] = colors[from + axis]!
+    }
+  }
+  return picked
 }
 
 /** What a clip adds to clip 0; the deduplication of the original where `rule` is `nearest`. */
@@ -92,14 +96,7 @@ export function createResidual(
   rule: 'union' | 'nearest',
 ): (clip: ColoredCloud) => ColoredCloud {
   const coverage = createCoverage(reference.positions)
-  return ({ positions, colors }) => {
-    const residual = residualCloud(coverage, positions, { threshold, rule })
-    const kept = new Uint8Array(3 * residual.kept.length)
-    residual.kept.forEach((index, i) => {
-      for (let c = 0; c < 3; c++) kept[3 * i + c] = colors[3 * index + c]!
-    })
-    return { positions: residual.positions, colors: kept }
-  }
+  return (clip) => pick(clip, residualCloud(coverage, clip.positions, { threshold, rule }).kept)
 }
 
 export function toColored({ positions, colors }: PointCloudContent): ColoredCloud {

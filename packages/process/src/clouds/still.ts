@@ -1,15 +1,9 @@
 import { encodePng } from '@clipgstream/io/node'
-import {
-  type Capture,
-  matchLight,
-  motionMask,
-  type RgbPicture,
-  type StillPicture,
-  stillPicture,
-} from '@clipgstream/stereo'
+import { type Capture, matchLight, motionMask, type StillPicture, stillPicture } from '@clipgstream/stereo'
 import type { DatasetView } from '../images.js'
+import { mapOf } from '../steps/pool.js'
 import { workFolder } from '../steps/step.js'
-import { type CloudContext, capturesOf, readImage } from './captures.js'
+import { type CloudContext, capturesOf, decodeWidth, readImage } from './captures.js'
 
 /** Where what stands still is kept. */
 export const stillFolder = `${workFolder}/clouds/still`
@@ -44,11 +38,8 @@ export function planStills(
 
 /** Writes the still picture of a camera. */
 export async function makeStill(context: CloudContext, still: StillView): Promise<void> {
-  const frames: RgbPicture[] = []
-  for (const frame of still.frames) {
-    const path = context.images.get(`${still.name} ${frame}`)
-    if (path !== undefined) frames.push(await readImage(context, path))
-  }
+  const paths = still.frames.flatMap((frame) => context.images.get(`${still.name} ${frame}`) ?? [])
+  const frames = await mapOf(paths, decodeWidth, (path) => readImage(context, path), context.workspace.signal)
   const { image, unsure } = stillPicture(frames)
   if (frames.length < fewestFrames) unsure.fill(255)
   await context.workspace.write(still.picture, await encodePng(image))
@@ -58,19 +49,38 @@ export async function makeStill(context: CloudContext, still: StillView): Promis
 
 /** Three equal channels. */
 function spread(mask: Uint8Array): Uint8Array {
-  return Uint8Array.from({ length: 3 * mask.length }, (_, i) => mask[Math.floor(i / 3)]!)
+  const data = new Uint8Array(3 * mask.length)
+  for (let i = 0, at = 0; i < mask.length; i++, at += 3) data[at] = data[at + 1] = data[at + 2] = mask[i]!
+  return data
+}
+
+/** The first of three channels. */
+function gathered(data: Uint8Array): Uint8Array {
+  const mask = new Uint8Array(data.length / 3)
+  for (let i = 0; i < mask.length; i++) mask[i] = data[3 * i]!
+  return mask
 }
 
 /** Still pictures by the name of their camera. */
 export type Stills = ReadonlyMap<string, StillPicture & DatasetView>
 
 export async function readStills(context: CloudContext, stills: readonly StillView[]): Promise<Stills> {
-  const read = new Map<string, StillPicture & DatasetView>()
-  for (const { name, view, picture, unsure } of stills) {
-    const mask = (await readImage(context, unsure)).data.filter((_, i) => i % 3 === 0)
-    read.set(name, { name, view, image: await readImage(context, picture), unsure: mask })
-  }
-  return read
+  const read = await mapOf(
+    stills,
+    decodeWidth,
+    async ({ name, view, picture, unsure }) => {
+      const mask = gathered((await readImage(context, unsure)).data)
+      return { name, view, image: await readImage(context, picture), unsure: mask }
+    },
+    context.workspace.signal,
+  )
+  return new Map(read.map((still) => [still.name, still]))
+}
+
+function inverted(mask: Uint8Array): Uint8Array {
+  const other = new Uint8Array(mask.length)
+  for (let i = 0; i < mask.length; i++) other[i] = 255 - mask[i]!
+  return other
 }
 
 /** What stands still, as one moment. */
@@ -78,7 +88,7 @@ export function stillCaptures(stills: Stills): Capture[] {
   return [...stills.values()].map(({ view, image, unsure }) => ({
     view,
     image,
-    mask: unsure.map((value) => 255 - value),
+    mask: inverted(unsure),
   }))
 }
 
@@ -100,8 +110,11 @@ export async function movingCaptures(
 
 /** The part of pixels that are set, all where there is no mask. */
 export function shareOf(masks: readonly (Uint8Array | undefined)[]): number {
-  const shares = masks.map((mask) =>
-    mask ? mask.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0) / mask.length : 1,
-  )
+  const shares = masks.map((mask) => {
+    if (!mask) return 1
+    let set = 0
+    for (let i = 0; i < mask.length; i++) if (mask[i] !== 0) set++
+    return set / mask.length
+  })
   return shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length)
 }

@@ -21,3 +21,22 @@ export async function eachOf<T>(
   const results = await Promise.allSettled(Array.from({ length: width }, worker))
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
+
+/** What `work` makes of items, in their order, with at most `width` at a time; ends as {@link eachOf} does. */
+export async function mapOf<T, R>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<R>,
+  signal?: AbortSignal,
+): Promise<R[]> {
+  const results: R[] = []
+  await eachOf(
+    items.entries(),
+    width,
+    async ([i, item]) => {
+      results[i] = await work(item)
+    },
+    signal,
+  )
+  return results
+}
