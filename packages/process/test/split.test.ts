@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -145,6 +145,21 @@ describe('stereo of what moves before what stands still', () => {
       ]
     `)
   }, 60_000)
+
+  it('tells of a damaged image in its turn, although it is read ahead', async () => {
+    await run('board', 'damaged')
+    const image = at('damaged/frame000003/images/cam2.png')
+    const good = readFileSync(image)
+    // As long as before, so that only its contents tell.
+    writeFileSync(image, new Uint8Array(good.length))
+    for (const frame of [1, 2, 3]) rmSync(at(`damaged/.process/clouds/00000${frame}.ply`))
+    await expect(run('board', 'damaged')).rejects.toThrow(/^frame000003\/images\/cam2\.png: image: expected an image/)
+    expect(cloudOf('damaged', 2)).toEqual(cloudOf('split', 2))
+    expect(existsSync(at('damaged/.process/clouds/000003.ply'))).toBe(false)
+    writeFileSync(image, good)
+    await run('board', 'damaged')
+    expect(contents('damaged')).toEqual(contents('split'))
+  }, 120_000)
 
   it('goes on after a kill at any point, to the same bytes', async () => {
     const child = fileURLToPath(new URL('child.mjs', import.meta.url))

@@ -49,25 +49,19 @@ function fitLight(data: Uint8Array, like: Uint8Array, channel: number): { gain: 
   }
   const same = { gain: 1, offset: 0 }
   if (count < fewest) return same
-  const values = new Float64Array(count)
-  /** The upper median. */
-  const medianOfValues = () => selectInPlace(values, count >> 1, 0, count - 1)
-  for (let i = 0; i < count; i++) values[i] = to[i]! / from[i]!
-  let [gain, offset] = [medianOfValues(), 0]
+  const scratch = new Float64Array(count)
+  for (let i = 0; i < count; i++) scratch[i] = to[i]! / from[i]!
+  let gain = selectInPlace(scratch, count >> 1, 0, count - 1)
+  let offset = 0
+  const residuals = new Float64Array(count)
   for (let round = 0; round < rounds; round++) {
-    let close = 0
-    for (let i = 0; i < count; i++) {
-      const residual = Math.abs(gain * from[i]! + offset - to[i]!)
-      if (residual <= 1) close++
-      values[i] = residual
-    }
-    // At least 2, which takes no median where most are close.
-    const limit = close > count >> 1 ? 2 : 2 * medianOfValues()
+    for (let i = 0; i < count; i++) residuals[i] = Math.abs(gain * from[i]! + offset - to[i]!)
+    const limit = limitOf(residuals, scratch)
     let [n, x, y, xx, xy] = [0, 0, 0, 0, 0]
     for (let i = 0; i < count; i++) {
+      if (residuals[i]! > limit) continue
       const a = from[i]!
       const b = to[i]!
-      if (Math.abs(gain * a + offset - b) > limit) continue
       n++
       x += a
       y += b
@@ -82,4 +76,24 @@ function fitLight(data: Uint8Array, like: Uint8Array, channel: number): { gain: 
     if (gain === before.gain && offset === before.offset) break
   }
   return gain > 0.25 && gain < 4 ? { gain, offset } : same
+}
+
+/** Twice the upper median of residuals, at least 2. Of all residuals only those at the median's whole number are sorted. */
+function limitOf(residuals: Float64Array, scratch: Float64Array): number {
+  const middle = residuals.length >> 1
+  const levels = new Int32Array(256)
+  const levelOf = (residual: number) => (residual < 255 ? residual | 0 : 255)
+  for (let i = 0; i < residuals.length; i++) {
+    const level = levelOf(residuals[i]!)
+    levels[level] = levels[level]! + 1
+  }
+  let [level, below] = [0, 0]
+  while (below + levels[level]! <= middle) below += levels[level++]!
+  if (level === 0) return 2
+  let near = 0
+  for (let i = 0; i < residuals.length; i++) {
+    scratch[near] = residuals[i]!
+    if (levelOf(residuals[i]!) === level) near++
+  }
+  return 2 * selectInPlace(scratch, middle - below, 0, near - 1)
 }

@@ -43,22 +43,46 @@ export async function readImage({ workspace }: CloudContext, path: string): Prom
   return decoder.decode(new Uint8Array(await readFile(join(workspace.folder, path))), path)
 }
 
-/** Names, views and pictures of a frame. */
-export async function capturesOf(
+/** Views and pictures of a frame, and masks of what a camera's picture gives, if asked for. */
+export async function capturesOf<Camera extends DatasetView>(
   context: CloudContext,
-  views: readonly DatasetView[],
+  cameras: readonly Camera[],
   frame: number,
-): Promise<(Capture & { readonly name: string })[]> {
-  const taken = views.flatMap(({ name, view }) => {
-    const path = context.images.get(`${name} ${frame}`)
-    return path === undefined ? [] : [{ name, view, path }]
+  maskOf?: (camera: Camera, image: RgbImage) => Uint8Array,
+): Promise<Capture[]> {
+  const taken = cameras.flatMap((camera) => {
+    const path = context.images.get(`${camera.name} ${frame}`)
+    return path === undefined ? [] : [{ camera, path }]
   })
   if (taken.length < fewestViews)
     throw new ProcessError(`frame ${frame} has images of ${taken.length} cameras; ${fewestViews} or more are needed`)
   return mapOf(
     taken,
     decodeWidth,
-    async ({ name, view, path }) => ({ name, view, image: await readImage(context, path) }),
+    async ({ camera, path }) => {
+      const { view } = camera
+      const image = await readImage(context, path)
+      return maskOf ? { view, image, mask: maskOf(camera, image) } : { view, image }
+    },
     context.workspace.signal,
   )
+}
+
+/**
+ * Reads frames, and the next one while something else is done with one: what is read of two frames is in memory. A fault
+ * of the next one is told when its turn comes.
+ */
+export function readAhead<T>(read: (frame: number) => Promise<T>): (frame: number, next?: number) => Promise<T> {
+  let begun: { readonly frame: number; readonly result: Promise<T> } | null = null
+  const begin = (frame: number) => {
+    const result = read(frame)
+    result.catch(() => {})
+    begun = { frame, result }
+  }
+  return async (frame, next) => {
+    const result = await (begun?.frame === frame ? begun.result : read(frame))
+    begun = null
+    if (next !== undefined) begin(next)
+    return result
+  }
 }

@@ -12,7 +12,8 @@ export interface CloudMaker {
   readonly finest?: number
   /** What all frames have in common, made before them; a frame's cloud is then what it has besides. */
   readonly background?: Background
-  make(frame: number, onProgress: (note: string) => void): Promise<ColoredCloud>
+  /** `next` is the frame after it, if there is one: a maker may read it meanwhile. */
+  make(frame: number, onProgress: (note: string) => void, next?: number): Promise<ColoredCloud>
 }
 
 export interface Background {

@@ -48,10 +48,10 @@ export async function makePoints(
       let done = total - todo.length
       const progress = (note: string) => workspace.report({ type: 'progress', step: 'points', done, total, note })
       await background?.make(wanted, progress)
-      for (const frame of todo) {
+      for (const [i, frame] of todo.entries()) {
         workspace.signal?.throwIfAborted()
         progress(`frame ${frame}`)
-        const cloud = await maker.make(frame, progress)
+        const cloud = await maker.make(frame, progress, todo[i + 1])
         if (cloud.positions.length === 0 && !background)
           workspace.report({ type: 'warning', message: `no points were found in frame ${frame}` })
         await workspace.write(ofFrame(frame), writePointCloud(cloud))

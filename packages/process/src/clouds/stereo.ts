@@ -4,7 +4,8 @@ import { readPointCloud, writePointCloud } from '@clipgstream/io'
 import { type Capture, coverHoles, estimateCloud, focusDistance } from '@clipgstream/stereo'
 import { sparsePath } from '../cameras.js'
 import type { DatasetView } from '../images.js'
-import { type CloudContext, capturesOf } from './captures.js'
+import { eachOf } from '../steps/pool.js'
+import { type CloudContext, capturesOf, readAhead } from './captures.js'
 import type { Background, CloudMaker } from './maker.js'
 import { type ColoredCloud, joined } from './merge.js'
 import {
@@ -40,30 +41,35 @@ export function stereoClouds(
   const { report } = context.workspace
   const cameras = views.map(({ name }) => name)
   const finest = spacingOf(views)
-  const whole = async (frame: number, onProgress: OnProgress) =>
-    estimate(context, `frame ${frame}`, await capturesOf(context, views, frame), onProgress)
+  const capturesAt = readAhead((frame) => capturesOf(context, views, frame))
+  const whole = async (frame: number, onProgress: OnProgress, next?: number) =>
+    estimate(context, `frame ${frame}`, await capturesAt(frame, next), onProgress)
   if (stereoWholeFrames || frames.length < fewestFrames)
     return {
       ...{ kind: 'stereo', still: false, finest },
       inputs: { cameras, skipLevels, whole: true },
-      make(frame, onProgress) {
+      make(frame, onProgress, next) {
         if (!stereoWholeFrames && frame === frames[0])
           report({
             type: 'note',
             message: `stereo: ${frames.length} frames do not tell what stands still (${fewestFrames} would): each is estimated whole`,
           })
-        return whole(frame, onProgress)
+        return whole(frame, onProgress, next)
       },
     }
   const background = stillBackground(context, views, frames)
+  const movingAt = readAhead(async (frame) => {
+    const stills = await background.read()
+    return stills && movingCaptures(context, stills, frame)
+  })
   return {
     ...{ kind: 'stereo', still: false, finest },
     inputs: { cameras, skipLevels, whole: false, cover: context.options.stereoCover !== false },
     background,
-    async make(frame, onProgress) {
-      const stills = await background.read()
-      if (!stills) return whole(frame, onProgress)
-      const { captures, share } = await movingCaptures(context, stills, frame)
+    async make(frame, onProgress, next) {
+      const moving = await movingAt(frame, next)
+      if (!moving) return whole(frame, onProgress, next)
+      const { captures, share } = moving
       if (share <= mostMoving) return estimate(context, `frame ${frame}`, captures, onProgress)
       report({
         type: 'warning',
@@ -108,12 +114,17 @@ function stillBackground(
     cloud: stillCloud,
     read: stills,
     async make(wanted, onProgress) {
-      for (const still of plan) {
-        if (!wanted.has(still.picture) && !wanted.has(still.unsure)) continue
-        workspace.signal?.throwIfAborted()
-        onProgress(`what stands still before ${still.name}`)
-        await makeStill(context, still)
-      }
+      const todo = plan.filter(({ picture, unsure }) => wanted.has(picture) || wanted.has(unsure))
+      // One is read while another one is encoded.
+      await eachOf(
+        todo,
+        2,
+        async (still) => {
+          onProgress(`what stands still before ${still.name}`)
+          await makeStill(context, still)
+        },
+        workspace.signal,
+      )
       if (!wanted.has(stillCloud)) return
       const found = await stills()
       const cloud = found ? await stillPoints(stillCaptures(found), onProgress) : noPoints

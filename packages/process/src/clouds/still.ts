@@ -98,12 +98,11 @@ export async function movingCaptures(
   stills: Stills,
   frame: number,
 ): Promise<{ captures: Capture[]; share: number }> {
-  const captures = (await capturesOf(context, [...stills.values()], frame)).map((capture) => {
-    const still = stills.get(capture.name)
-    if (!still) return capture
-    const mask = motionMask(matchLight(capture.image, still.image), still.image)
-    for (let i = 0; i < mask.length; i++) mask[i] = mask[i]! | still.unsure[i]!
-    return { ...capture, mask }
+  const cameras = [...stills.values()]
+  const captures = await capturesOf(context, cameras, frame, ({ image: still, unsure }, image) => {
+    const mask = motionMask(matchLight(image, still), still)
+    for (let i = 0; i < mask.length; i++) mask[i] = mask[i]! | unsure[i]!
+    return mask
   })
   return { captures, share: shareOf(captures.map(({ mask }) => mask)) }
 }
