@@ -122,7 +122,11 @@ export function addProcessFlags(command: Command): Command {
     .option('--no-stereo-cover', 'no rough points where what stands still has no texture')
     .option('--stereo-halvings <n>', 'halve the images for stereo so many times', parseWhole)
     .option('--voxel <edge>', 'edge of the voxels of clouds, world units (default: scaled with the scene)', parseNumber)
-    .option('--threshold <distance>', 'from clip 0 to what is new, world units (default: 5/12 voxel)', parseNumber)
+    .option(
+      '--threshold <distance>',
+      'from clip 0 to what is new, world units (default: 5/12 of the voxel of what moves)',
+      parseNumber,
+    )
     .option('--original-constants', 'voxel 0.012 and threshold 0.005, whatever the scale of the scene')
     .option('--max-points <n>', 'points of clip 0 before voxels grow (default 100000)', parseCount)
     .option('--distant-points <n>', 'random points far away, where clip 0 has none (default 0)', parseWhole)

@@ -81,7 +81,7 @@ export interface ProcessOptions {
   readonly stereoHalvings?: number
   /** Edge of the voxels of clouds, world units. Default: a 500th of the extent of the scene, 3 pixels by stereo, more if there are too many. */
   readonly voxel?: number
-  /** Distance to clip 0 from which points are new, world units. Default: 5/12 of the voxel. */
+  /** Distance to clip 0 from which points are new, world units. Default: 5/12 of the voxel of what moves. */
   readonly threshold?: number
   /** Voxel 0.012, threshold 0.005 and the distance to the nearest centre, as the original has them. */
   readonly originalConstants?: boolean

@@ -40,7 +40,9 @@ describe('what moves over what stands still', () => {
     const frames = [cloudOf([[0.5, 0.5, 1]], 200)]
     // The extent is about 1: a 500th of it is finer than anything here.
     expect(chooseScale(frames, {}, 0, still).voxel).toBeLessThan(0.003)
-    expect(chooseScale(frames, {}, 0.02, still)).toEqual({ voxel: 0.02, threshold: 0.02 / 2.4 })
+    // New is what lies apart by 5/12 of the voxel of what moves, or of the only one.
+    expect(chooseScale(frames, {}, 0.02, still)).toEqual({ voxel: 0.02, threshold: 0.01 / 2.4 })
+    expect(chooseScale([still], {}, 0.02)).toEqual({ voxel: 0.02, threshold: 0.02 / 2.4 })
     // A voxel that is asked for is taken.
     expect(chooseScale(frames, { voxel: 0.01 }, 0.02, still).voxel).toBe(0.01)
     const few = chooseScale(frames, { maxPoints: 40 }, 0.02, still)

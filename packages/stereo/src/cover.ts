@@ -5,12 +5,12 @@ import { pointSize, VoxelGrid } from './grid.js'
 import { mergeClouds } from './over-time.js'
 import type { Capture } from './pictures.js'
 import { focusDistance } from './range.js'
-import { cellAt, depthIn, latticeOf, noDepths, type Raster, rasterOf, withCloud } from './raster.js'
+import { cellAt, depthIn, latticeOf, noDepths, type Raster, rasterOf, rayOf, withCloud } from './raster.js'
 
 export interface CoverOptions {
   /** Pixels of the cells that have a point of the cloud or get one. Default: an 80th of the longer side, at least 2. */
   readonly cell?: number
-  /** Largest difference of inverse depths at which two views mean the same surface, in parts of it. Default 0.05. */
+  /** Largest difference of inverse depths at which two views mean the same surface, in parts of it. Default 0.02. */
   readonly difference?: number
 }
 
@@ -21,21 +21,20 @@ const company = 4
 const rounds = [
   { wider: 1, agreed: true },
   { wider: 2, agreed: true },
-  { wider: 4, agreed: true },
-  { wider: 4, agreed: false },
+  { wider: 1, agreed: false },
 ] as const
 /** Where a point would hide what others know, it lies further away: parts of inverse depth that are tried. */
 const nearest = [1] as const
 const further = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
 
 /**
- * Points on what has no texture: where a view has none of the cloud's points, inverse depth is interpolated from around, from
- * cells of like colour above all (a weighted membrane; a plane's inverse depth is linear in a picture), and a point a cell is
- * kept when other views mean the same surface, or, where none do in the end, when it hides nothing that they know. They are
- * rough: something to start from where there would be nothing.
+ * Points on what has no texture: where a view has none of the cloud's points, inverse depth goes on from around, from cells of
+ * like colour above all, with the slopes that the normals there have, interpolated in the same way (inverse depth is linear in
+ * the picture of a plane, so planes go on as planes). A point a cell is kept when other views mean the same surface, or, where none
+ * do in the end, when it hides nothing that they know. They are rough: something to start from where there would be nothing.
  */
 export function coverHoles(captures: readonly Capture[], cloud: StereoCloud, options: CoverOptions = {}): StereoCloud {
-  const { difference = 0.05 } = options
+  const { difference = 0.02 } = options
   if (!(difference > 0 && difference < 1))
     throw new ArgumentError('coverHoles', 'difference', difference, 'between 0 and 1')
   const views = captures.map(({ view }) => view)
@@ -54,7 +53,8 @@ export function coverHoles(captures: readonly Capture[], cloud: StereoCloud, opt
   for (const { wider, agreed } of rounds) {
     const latest = covered.at(-1) ?? cloud
     depths = lattices.map((lattice, i) => withCloud(lattice, depths[i]!, latest))
-    const rasters = lattices.map((lattice, i) => rasterOf(lattice, depths[i]!))
+    const clouds = [cloud, ...covered]
+    const rasters = lattices.map((lattice, i) => rasterOf(lattice, depths[i]!, clouds))
     const grid = new VoxelGrid(edge)
     for (const raster of rasters) {
       if (raster.known.includes(1)) addHoles(grid, raster, rasters, wider * difference, agreed)
@@ -96,29 +96,35 @@ function addHoles(
   difference: number,
   agreed: boolean,
 ): void {
-  const { view, cell, columns, rows, known, rho, colours } = raster
+  const { view, columns, rows, known, rho, colours } = raster
   const [[rx, ry, rz], [dx, dy, dz], [ax, ay, az]] = rotationOf(view)
   const [ox, oy, oz] = cameraCentre(view)
   const point = new Float64Array(pointSize)
-  for (let row = 0, at = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, at++) {
-      if (known[at] === 1 || !(rho[at]! > 0)) continue
-      const [u, v] = [Math.min(view.width, (column + 0.5) * cell), Math.min(view.height, (row + 0.5) * cell)]
-      const [tx, ty] = [(u - view.cx) / view.fx, (v - view.cy) / view.fy]
-      const [fx, fy, fz] = [rx * tx + dx * ty + ax, ry * tx + dy * ty + ay, rz * tx + dz * ty + az]
-      const length = Math.hypot(tx, ty, 1)
-      for (const part of agreed ? nearest : further) {
-        const depth = 1 / (part * rho[at]!)
-        const [x, y, z] = [ox + fx * depth, oy + fy * depth, oz + fz * depth]
-        if (!isLikely(x, y, z, raster, rasters, difference, agreed)) continue
-        point.set([x, y, z], 0)
-        point.set(colours.subarray(3 * at, 3 * at + 3), 3)
-        point.set([-fx / length, -fy / length, -fz / length, 1], 6)
-        grid.add(point, 1)
-        break
-      }
+  for (let at = 0; at < rows * columns; at++) {
+    if (known[at] === 1 || !(rho[at]! > 0)) continue
+    const [tx, ty] = rayOf(raster, at)
+    const [fx, fy, fz] = [rx * tx + dx * ty + ax, ry * tx + dy * ty + ay, rz * tx + dz * ty + az]
+    for (const part of agreed ? nearest : further) {
+      const depth = 1 / (part * rho[at]!)
+      const [x, y, z] = [ox + fx * depth, oy + fy * depth, oz + fz * depth]
+      if (!isLikely(x, y, z, raster, rasters, difference, agreed)) continue
+      const [nx, ny, nz] = normalAt(raster, at, tx, ty)
+      point.set([x, y, z], 0)
+      point.set(colours.subarray(3 * at, 3 * at + 3), 3)
+      point.set([rx * nx + dx * ny + ax * nz, ry * nx + dy * ny + ay * nz, rz * nx + dz * ny + az * nz, 1], 6)
+      grid.add(point, 1)
+      break
     }
   }
+}
+
+/** The normal in the camera of the plane m . X = 1 whose inverse depth m . r at (x, y, 1) has the slopes of a cell. */
+function normalAt({ view, cell, rho, slopeX, slopeY }: Raster, at: number, x: number, y: number) {
+  const mx = (slopeX[at]! * view.fx) / cell
+  const my = (slopeY[at]! * view.fy) / cell
+  const mz = rho[at]! - mx * x - my * y
+  const scale = -1 / Math.hypot(mx, my, mz)
+  return [scale * mx, scale * my, scale * mz] as const
 }
 
 /** Whether other views have a surface at a point, or `agreed` not being asked for, none that it would hide. */

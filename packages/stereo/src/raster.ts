@@ -1,4 +1,4 @@
-import { cameraCentre, type View } from '@clipgstream/camera'
+import { cameraCentre, rotationOf, type View } from '@clipgstream/camera'
 import type { StereoCloud } from './fuse.js'
 import type { Capture } from './pictures.js'
 import { selectInPlace } from './select.js'
@@ -23,12 +23,17 @@ export interface Raster extends Lattice {
   readonly rho: Float64Array
   /** [rows, columns] 1 where points of the cloud are seen */
   readonly known: Uint8Array
+  /** [rows, columns] change of rho from a cell to the one to its right, and to the one below */
+  readonly slopeX: Float64Array
+  readonly slopeY: Float64Array
 }
 
 /** Difference of colours, 0 to 255, over which surfaces hardly go on. */
 const colourDeviation = 12
 /** Difference of inverse depths, in parts, of points on one surface. */
 const alikeDepth = 0.05
+/** Cosine of the angle between the normal and the ray: surfaces are not taken to be steeper. */
+const leastCosine = 0.15
 const sweeps = 300
 /** Successive over-relaxation. */
 const relaxation = 1.8
@@ -56,23 +61,66 @@ export function noDepths({ columns, rows }: Lattice): Depths {
   return { starts: new Int32Array(columns * rows + 1), values: new Float64Array() }
 }
 
-/** What a view sees, and what may be between that. Changes the order of depths within a cell. */
-export function rasterOf(lattice: Lattice, { starts, values }: Depths): Raster {
+/** What a view sees of clouds, and what may be between that. Changes the order of depths within a cell. */
+export function rasterOf(lattice: Lattice, { starts, values }: Depths, clouds: readonly StereoCloud[]): Raster {
   const size = lattice.columns * lattice.rows
-  const raster = { ...lattice, rho: new Float64Array(size), known: new Uint8Array(size) }
+  const floats = () => new Float64Array(size)
+  const known = new Uint8Array(size)
+  const raster = { ...lattice, rho: floats(), known, slopeX: floats(), slopeY: floats() }
   for (let at = 0; at < size; at++) {
     const [first, last] = [starts[at]!, starts[at + 1]! - 1]
     if (last <= first) continue
     // Not the very nearest, which may have strayed, and none that is alone: it would spread over all that is unknown.
     const chosen = selectInPlace(values, last - ((last - first) >> 2), first, last)
     let alike = 0
-    for (let i = first; i <= last; i++) if (Math.abs(values[i]! - chosen) < alikeDepth * chosen) alike++
+    for (let i = first; i <= last; i++) if (isAlike(values[i]!, chosen)) alike++
     if (alike < 2) continue
     raster.rho[at] = chosen
     raster.known[at] = 1
   }
-  interpolate(raster)
+  findSlopes(raster, clouds)
+  fill(raster, raster.slopeX)
+  fill(raster, raster.slopeY)
+  fill(raster, raster.rho, raster)
   return raster
+}
+
+function isAlike(rho: number, chosen: number): boolean {
+  return Math.abs(rho - chosen) < alikeDepth * chosen
+}
+
+/** The slopes of known cells: inverse depth is linear over the picture of a plane, that of the mean normal. */
+function findSlopes(
+  { view, cell, columns, rho, known, slopeX, slopeY, ...lattice }: Raster,
+  clouds: readonly StereoCloud[],
+) {
+  const normals = new Float64Array(3 * rho.length)
+  for (const cloud of clouds) {
+    forSeen({ view, cell, columns, ...lattice }, cloud, (at, depth, i) => {
+      if (known[at] === 0 || !isAlike(1 / depth, rho[at]!)) return
+      for (let axis = 0; axis < 3; axis++) normals[3 * at + axis] = normals[3 * at + axis]! + cloud.normals[i + axis]!
+    })
+  }
+  const rotation = rotationOf(view)
+  for (let at = 0; at < rho.length; at++) {
+    if (known[at] === 0) continue
+    const [x, y] = rayOf({ view, cell, columns }, at)
+    const [nx, ny, nz] = rotation.map(
+      (row) => row[0] * normals[3 * at]! + row[1] * normals[3 * at + 1]! + row[2] * normals[3 * at + 2]!,
+    ) as [number, number, number]
+    const length = Math.hypot(nx, ny, nz) * Math.hypot(x, y, 1)
+    if (length === 0) continue
+    const scale = (cell * rho[at]!) / Math.min(nx * x + ny * y + nz, -leastCosine * length)
+    slopeX[at] = (scale * nx) / view.fx
+    slopeY[at] = (scale * ny) / view.fy
+  }
+}
+
+/** x and y of the ray through the middle of a cell, its z being 1. */
+export function rayOf({ view, cell, columns }: Pick<Lattice, 'view' | 'cell' | 'columns'>, at: number) {
+  const u = Math.min(view.width, ((at % columns) + 0.5) * cell)
+  const v = Math.min(view.height, (Math.floor(at / columns) + 0.5) * cell)
+  return [(u - view.cx) / view.fx, (v - view.cy) / view.fy] as const
 }
 
 /** z of a point in a camera, world units. */
@@ -90,13 +138,10 @@ export function cellAt({ view, cell, columns }: Lattice, x: number, y: number, z
   return Math.floor(v / cell) * columns + Math.floor(u / cell)
 }
 
-/** `depths` and those of the points of a cloud. */
-export function withCloud(lattice: Lattice, depths: Depths, { count, positions, normals }: StereoCloud): Depths {
+/** Calls `visit` with the cell, the depth, and 3 times the number of each point that a view may see. */
+function forSeen(lattice: Lattice, cloud: StereoCloud, visit: (at: number, depth: number, i: number) => void): void {
+  const { count, positions, normals } = cloud
   const [cx, cy, cz] = cameraCentre(lattice.view)
-  const cells = new Int32Array(count)
-  const found = new Float64Array(count)
-  const counts = new Int32Array(lattice.columns * lattice.rows)
-  let seen = 0
   for (let i = 0; i < 3 * count; i += 3) {
     const x = positions[i]!
     const y = positions[i + 1]!
@@ -105,11 +150,21 @@ export function withCloud(lattice: Lattice, depths: Depths, { count, positions, 
     if (normals[i]! * (cx - x) + normals[i + 1]! * (cy - y) + normals[i + 2]! * (cz - z) < 0) continue
     const depth = depthIn(lattice.view, x, y, z)
     const at = cellAt(lattice, x, y, z, depth)
-    if (at < 0) continue
+    if (at >= 0) visit(at, depth, i)
+  }
+}
+
+/** `depths` and those of the points of a cloud. */
+export function withCloud(lattice: Lattice, depths: Depths, cloud: StereoCloud): Depths {
+  const cells = new Int32Array(cloud.count)
+  const found = new Float64Array(cloud.count)
+  const counts = new Int32Array(lattice.columns * lattice.rows)
+  let seen = 0
+  forSeen(lattice, cloud, (at, depth) => {
     cells[seen] = at
     found[seen++] = 1 / depth
     counts[at] = counts[at]! + 1
-  }
+  })
   const starts = new Int32Array(depths.starts.length)
   const values = new Float64Array(depths.values.length + seen)
   const next = new Int32Array(counts.length)
@@ -127,38 +182,48 @@ export function withCloud(lattice: Lattice, depths: Depths, { count, positions, 
   return { starts, values }
 }
 
-/** Fills what is not known: each cell becomes the mean of those around it, weighted by the likeness of their colours. */
-function interpolate({ columns, rho, known, rightwards, downwards }: Raster): void {
-  const start = meanOf(rho, known)
+/**
+ * Fills what is not known: each cell becomes the mean of what those around it, and the slopes between, say of it, weighted
+ * by the likeness of their colours.
+ */
+function fill(
+  { columns, known, rightwards, downwards }: Raster,
+  values: Float64Array,
+  slopes?: Pick<Raster, 'slopeX' | 'slopeY'>,
+): void {
+  const start = meanOf(values, known)
   const unknown = Int32Array.from(known.keys()).filter((at) => known[at] === 0)
-  for (const at of unknown) rho[at] = start
+  for (const at of unknown) values[at] = start
   // Of each unknown cell the cells to the left, right, above and below; itself, which weighs nothing, where there is none.
   const around = new Int32Array(4 * unknown.length)
   const weights = new Float64Array(4 * unknown.length)
+  const sums = new Float64Array(unknown.length)
+  const rises = new Float64Array(unknown.length)
   unknown.forEach((at, i) => {
-    const link = (side: number, other: number, weight: number | undefined) => {
+    const link = (side: number, other: number, weight: number | undefined, along: 'slopeX' | 'slopeY') => {
       around[4 * i + side] = weight ? other : at
-      weights[4 * i + side] = weight ?? 0
+      if (!weight) return
+      weights[4 * i + side] = weight
+      sums[i] = sums[i]! + weight
+      if (!slopes) return
+      const rise = 0.5 * (slopes[along][at]! + slopes[along][other]!)
+      rises[i] = rises[i]! + weight * (other < at ? rise : -rise)
     }
-    link(0, at - 1, at % columns > 0 ? rightwards[at - 1] : 0)
-    link(1, at + 1, rightwards[at])
-    link(2, at - columns, downwards[at - columns])
-    link(3, at + columns, downwards[at])
+    link(0, at - 1, at % columns > 0 ? rightwards[at - 1] : 0, 'slopeX')
+    link(1, at + 1, rightwards[at], 'slopeX')
+    link(2, at - columns, downwards[at - columns], 'slopeY')
+    link(3, at + columns, downwards[at], 'slopeY')
   })
   for (let sweep = 0; sweep < sweeps; sweep++) {
     for (let i = 0, link = 0; i < unknown.length; i++, link += 4) {
       const at = unknown[i]!
-      const left = weights[link]!
-      const right = weights[link + 1]!
-      const above = weights[link + 2]!
-      const below = weights[link + 3]!
       const sum =
-        left * rho[around[link]!]! +
-        right * rho[around[link + 1]!]! +
-        above * rho[around[link + 2]!]! +
-        below * rho[around[link + 3]!]!
-      const mean = sum / (left + right + above + below)
-      rho[at] = rho[at]! + relaxation * (mean - rho[at]!)
+        rises[i]! +
+        weights[link]! * values[around[link]!]! +
+        weights[link + 1]! * values[around[link + 1]!]! +
+        weights[link + 2]! * values[around[link + 2]!]! +
+        weights[link + 3]! * values[around[link + 3]!]!
+      values[at] = values[at]! + relaxation * (sum / sums[i]! - values[at]!)
     }
   }
 }

@@ -28,6 +28,15 @@ function cloudOf(points: readonly (readonly number[])[]): StereoCloud {
   }
 }
 
+/** The unit normal of the floor, the wall or a sphere. */
+function normalOf([x = 0, y = 0, z = 0]: readonly number[]): number[] {
+  if (Math.abs(z) < 1e-4) return [0, 0, 1]
+  if (Math.abs(Math.hypot(x, y) - 4.5) < 1e-3) return [-x / 4.5, -y / 4.5, 0]
+  const sphere = Math.hypot(x - 0.5, y - 0.3, z - 0.6) < 0.7 ? [0.5, 0.3, 0.6] : [-0.9, -0.5, 0.45]
+  const d = [x, y, z].map((value, i) => value - sphere[i]!)
+  return d.map((value) => value / Math.hypot(...d))
+}
+
 const all = captures.flatMap(surface)
 /** On the floor before the spheres, half the radius of the scene wide. */
 const isHole = ([x = 0, y = 0, z = 0]: readonly number[]) => Math.abs(z) < 0.01 && Math.hypot(x - 0.3, y + 1.2) < 0.5
@@ -51,6 +60,23 @@ describe('what has no texture', () => {
       [0.3, -1.5],
     ] as const)
       expect(Math.min(...points.map(([px = 0, py = 0]) => Math.hypot(px - x, py - y)))).toBeLessThan(0.12)
+  })
+
+  it('goes on as planes do where the cloud ends and its normals are known', () => {
+    // Of the floor behind the spheres nothing is known up to the wall.
+    const ends = all.filter(([, y = 0, z = 0]) => !(Math.abs(z) < 0.01 && y > 1))
+    const without = cloudOf(ends)
+    const known = { ...without, normals: Float32Array.from(ends.flatMap(normalOf)) }
+    const errorsOf = (from: StereoCloud) => {
+      const points = rows(coverHoles(captures, from))
+      expect(points.length).toBeGreaterThan(200)
+      return points.map(([x = 0, y = 0, z = 0]) => distanceToScene(x, y, z)).sort((a, b) => a - b)
+    }
+    const [flat, sloped] = [errorsOf(without), errorsOf(known)]
+    const at = (errors: number[], part: number) => errors[Math.floor(part * errors.length)] ?? 0
+    expect(at(sloped, 0.5)).toBeLessThan(0.005 * sceneRadius)
+    expect(at(sloped, 0.9)).toBeLessThan(0.02 * sceneRadius)
+    expect(at(flat, 0.5)).toBeGreaterThan(10 * at(sloped, 0.5))
   })
 
   it('is not covered by what strays alone', () => {

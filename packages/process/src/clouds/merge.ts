@@ -67,7 +67,7 @@ export function mergeClouds(frames: readonly ColoredCloud[], voxel: number): Col
 }
 
 /** What moves is small and in the eye: its voxels have so much of the edge of the others. */
-const movingEdge = 0.5
+export const movingEdge = 0.5
 
 /** The cloud of a clip that has what stands still in a cloud of its own: frames add what lies in none of its voxels. */
 export function mergeOver(still: ColoredCloud, frames: readonly ColoredCloud[], voxel: number): ColoredCloud {

@@ -12,6 +12,7 @@ import {
   joined,
   mergeClouds,
   mergeOver,
+  movingEdge,
   originalThreshold,
   originalVoxel,
   toColored,
@@ -101,10 +102,16 @@ export function chooseScale(
     for (let count = countOf(); count > maxPoints; count = countOf())
       voxel *= Math.max(1.05, Math.sqrt(count / maxPoints))
   }
-  return { voxel, threshold: options.threshold ?? (voxel * originalThreshold) / originalVoxel }
+  // What is new in a clip is what moves: its voxels are those that count.
+  const finer = isApart(still) ? movingEdge * voxel : voxel
+  return { voxel, threshold: options.threshold ?? (finer * originalThreshold) / originalVoxel }
 }
 
 function mergeClip(frames: readonly ColoredCloud[], voxel: number, still: ColoredCloud | null): ColoredCloud {
   // Nothing stands still where frames are whole.
-  return still && still.positions.length > 0 ? mergeOver(still, frames, voxel) : mergeClouds(frames, voxel)
+  return isApart(still) ? mergeOver(still, frames, voxel) : mergeClouds(frames, voxel)
+}
+
+function isApart(still: ColoredCloud | null): still is ColoredCloud {
+  return still !== null && still.positions.length > 0
 }
