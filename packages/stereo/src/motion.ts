@@ -114,7 +114,11 @@ function subtractRow(image: RgbPicture, still: RgbPicture, y: number, difference
   }
   const [a, b] = [image.data, still.data]
   const size = 3 * image.width
-  for (let i = 0, at = y * size; i < size; i++, at++) differences[i] = a[at]! - b[at]!
+  for (let i = 0, at = y * size; i < size; i += 3, at += 3) {
+    differences[i] = a[at]! - b[at]!
+    differences[i + 1] = a[at + 1]! - b[at + 1]!
+    differences[i + 2] = a[at + 2]! - b[at + 2]!
+  }
 }
 
 /** Every pixel with one that is set within `margin` to all sides. */
