@@ -125,7 +125,7 @@ function subtractRow(image: RgbPicture, still: RgbPicture, y: number, difference
 function widened(mask: Uint8Array, width: number, height: number, margin: number): Uint8Array {
   const rows = new Uint8Array(mask.length)
   for (let y = 0, row = 0; y < height; y++, row += width) {
-    // The last pixel that a set one reaches; the first one that one ahead reaches back to comes first.
+    // Up to where a set pixel reaches; it is met `margin` pixels before its place.
     let until = -1
     for (let x = -margin; x < width; x++) {
       const ahead = x + margin
