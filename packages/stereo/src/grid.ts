@@ -138,8 +138,10 @@ export class VoxelGrid {
   #touch(a: number, b: number): boolean {
     if (b < 0 || b >= this.#size) return false
     const cells = this.#cells
-    const isNear = (axis: number) => Math.abs(cells[3 * a + axis]! - cells[3 * b + axis]!) <= 1
-    return isNear(0) && isNear(1) && isNear(2)
+    for (let axis = 0; axis < 3; axis++) {
+      if (Math.abs(cells[3 * a + axis]! - cells[3 * b + axis]!) > 1) return false
+    }
+    return true
   }
 
   #hasAround(x: number, y: number, z: number, fewest: number): boolean {

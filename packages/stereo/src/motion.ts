@@ -114,14 +114,18 @@ function subtractRow(image: RgbPicture, still: RgbPicture, y: number, difference
   }
   const [a, b] = [image.data, still.data]
   const size = 3 * image.width
-  for (let i = 0, at = y * size; i < size; i++, at++) differences[i] = a[at]! - b[at]!
+  for (let i = 0, at = y * size; i < size; i += 3, at += 3) {
+    differences[i] = a[at]! - b[at]!
+    differences[i + 1] = a[at + 1]! - b[at + 1]!
+    differences[i + 2] = a[at + 2]! - b[at + 2]!
+  }
 }
 
 /** Every pixel with one that is set within `margin` to all sides. */
 function widened(mask: Uint8Array, width: number, height: number, margin: number): Uint8Array {
   const rows = new Uint8Array(mask.length)
   for (let y = 0, row = 0; y < height; y++, row += width) {
-    // The last pixel that a set one reaches; the first one that one ahead reaches back to comes first.
+    // Up to where a set pixel reaches; it is met `margin` pixels before its place.
     let until = -1
     for (let x = -margin; x < width; x++) {
       const ahead = x + margin
