@@ -249,6 +249,16 @@ test('gaps can be allowed', async () => {
   delete files['plys/1.ply']
   const dataset = await openDataset(memoryFolder(files), { ...two, allowGaps: true })
   expect([dataset.imagePath(1, 1), dataset.clips[1]?.cloud]).toEqual([null, null])
+  const lines = async (allowGaps: boolean) =>
+    formatInspection(await inspectDataset(memoryFolder(files), { ...two, allowGaps })).split('\n')
+  expect((await lines(true)).filter((line) => /^(gap|error|result)/.test(line))).toEqual([
+    expect.stringMatching(/^gap {9}plys\/1.ply is missing/),
+    expect.stringMatching(/^gap {9}camera cam1 lacks an image in frame000001/),
+    'result      can be used with --allow-gaps',
+  ])
+  expect((await lines(false)).at(-1)).toBe(
+    'result      cannot be used until the errors are fixed; --allow-gaps leaves them out',
+  )
   delete files['plys/0.ply']
   expect(await failure(() => openDataset(memoryFolder(files), { ...two, allowGaps: true }))).toMatch(
     /plys\/0.ply is missing/,

@@ -49,27 +49,30 @@ export async function extractFrames(
         }
         const pending = new Set<Promise<void>>()
         let failure: unknown = null
-        for await (const { index, image } of decodeVideo(path, new Set(places.keys()))) {
-          workspace.signal?.throwIfAborted()
-          if (failure !== null) break
-          if (!image) continue
-          const write = async () => {
-            const bytes = await encodeImage(image, options)
-            for (const place of places.get(index) ?? []) {
-              await workspace.write(place, bytes)
-              done++
-              progress(`${camera} ${index}`)
+        const { signal } = workspace
+        try {
+          for await (const { index, image } of decodeVideo(path, new Set(places.keys()), signal ? { signal } : {})) {
+            if (failure !== null) break
+            if (!image) continue
+            const write = async () => {
+              const bytes = await encodeImage(image, options)
+              for (const place of places.get(index) ?? []) {
+                await workspace.write(place, bytes)
+                done++
+                progress(`${camera} ${index}`)
+              }
             }
+            const task: Promise<void> = write()
+              .catch((error: unknown) => {
+                failure ??= error
+              })
+              .finally(() => pending.delete(task))
+            pending.add(task)
+            if (pending.size >= ahead) await Promise.race(pending)
           }
-          const task: Promise<void> = write()
-            .catch((error: unknown) => {
-              failure ??= error
-            })
-            .finally(() => pending.delete(task))
-          pending.add(task)
-          if (pending.size >= ahead) await Promise.race(pending)
+        } finally {
+          await Promise.all(pending)
         }
-        await Promise.all(pending)
         if (failure !== null) throw failure
       }
     },

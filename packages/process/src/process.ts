@@ -1,13 +1,15 @@
 import type { DatasetReport } from '@clipgstream/io'
 import { type Device, selectDevice } from '@clipgstream/tensor'
-import { solveCameras } from './cameras.js'
-import { makePoints } from './clouds/points.js'
+import { checkCameras, solveCameras } from './cameras.js'
+import { cloudFrames, makePoints } from './clouds/points.js'
+import { checkClouds } from './clouds/sources.js'
 import { makeClouds } from './clouds/step.js'
 import { finishDataset } from './dataset.js'
 import { ProcessError } from './errors.js'
 import { checkDisk, estimate } from './estimate.js'
 import { extractFrames } from './frames.js'
 import { undistortImages } from './images.js'
+import { checkNumbers } from './options.js'
 import { type Pictures, picturesOf } from './pictures.js'
 import { checkFolders, fingerprint, openSource, type Source, soundOffsets } from './source.js'
 import { openWorkspace, type Workspace } from './steps/step.js'
@@ -38,6 +40,7 @@ export async function processRecordings(
   hooks: ProcessHooks = {},
 ): Promise<DatasetReport> {
   checkFolders(source, dataset)
+  checkNumbers(given)
   const opened = await openSource(source, given, report)
   const workspace = {
     ...(await openWorkspace(dataset, report, given.force, given.signal)),
@@ -49,6 +52,15 @@ export async function processRecordings(
   const options = moving ? ofShots(opened, plan, given, report) : given
   const names = opened.capture.cameras.map(({ name }) => name)
   report({ type: 'source', kind: opened.capture.kind, cameras: names, frames: plan.count })
+
+  await checkCameras(workspace, opened, options)
+  const testCameras = new Set(opened.capture.cameras.filter(({ test }) => test).map(({ name }) => name))
+  const first = [...plan.frames.values()][0]
+  const common = {
+    ...{ workspace, source: opened, options, testCameras },
+    sourceFrame: (frame: number) => first?.[frame] ?? frame,
+  }
+  await checkClouds(common, names, cloudFrames(plan.count, options))
 
   const expected = await estimate(workspace.folder, opened, plan, options)
   report({ type: 'estimate', ...expected })
@@ -68,17 +80,14 @@ export async function processRecordings(
     solved.cameras,
     options,
   )
-  const testCameras = new Set(opened.capture.cameras.filter(({ test }) => test).map(({ name }) => name))
   if (undistorted.views.every(({ name }) => testCameras.has(name)))
     throw new ProcessError('every camera that is left is a test camera; choose others with --test-cameras')
   let device: Device | null = null
   const { device: name = 'auto', threads } = options
-  const first = [...plan.frames.values()][0]
   try {
     const context = {
-      ...{ workspace, source: opened, options, testCameras },
+      ...common,
       ...{ views: undistorted.views, images: undistorted.images },
-      sourceFrame: (frame: number) => first?.[frame] ?? frame,
       device: async () => {
         device ??= await (hooks.openDevice?.() ?? selectDevice(name, threads === undefined ? {} : { threads }))
         return device
@@ -125,12 +134,11 @@ async function checkAlignment(
   pictures: Pictures,
   plan: FramePlan,
   offsets: Readonly<Record<string, number>>,
-  { every = 1, fps }: ProcessOptions,
+  { every = 1, fps, signal }: ProcessOptions,
   report: Report,
 ): Promise<void> {
-  const energies = await motionEnergies(pictures, plan, (camera) =>
-    report({ type: 'output', step: 'frames', text: `motion of ${camera}` }),
-  )
+  const progress = (camera: string) => report({ type: 'output', step: 'frames', text: `motion of ${camera}` })
+  const energies = await motionEnergies(pictures, plan, progress, signal)
   const misfits = findMisfits(energies)
   for (const { camera, frames, score } of misfits) {
     const when = `${Math.abs(frames)} ${Math.abs(frames) === 1 ? 'frame' : 'frames'} ${frames > 0 ? 'later' : 'earlier'}`

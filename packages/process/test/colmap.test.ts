@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -138,6 +138,25 @@ describe('calibration with COLMAP', () => {
     await expect(findColmap(at('nowhere'))).rejects.toThrow(ColmapError)
     // The same folder, once it works.
     expect((await run('d')).report.usable).toBe(true)
+  })
+
+  it('takes an option that COLMAP does not know for what it is', async () => {
+    await expect(run('o', '', { colmap: { program, set: { mapper: { foo: '3' } } } })).rejects.toThrow(
+      /mapper does not know the option foo; look at --colmap-set/,
+    )
+  })
+
+  it('is asked for before anything is made or removed', async () => {
+    const missing = { colmap: { program: at('nowhere') } }
+    await expect(run('e', '', missing)).rejects.toThrow(/COLMAP was not found/)
+    expect(readdirSync(at('e/.process'))).toEqual([])
+    await run('e')
+    const solved = readFileSync(at('e/.process/cameras-solved.json'), 'utf8')
+    // Cameras that are there need no COLMAP; others may not cost them.
+    expect((await run('e', '', missing)).report.usable).toBe(true)
+    await expect(run('e', '', { ...missing, colmapFrames: 2 })).rejects.toThrow(/COLMAP was not found/)
+    expect(readFileSync(at('e/.process/cameras-solved.json'), 'utf8')).toBe(solved)
+    expect(readdirSync(at('e/.process/colmap'))).toContain('refined')
   })
 
   it('refuses a rig that was folded onto itself', async () => {

@@ -31,6 +31,10 @@ if (mode === `kill ${command}`) {
   process.kill(process.ppid, 'SIGKILL')
   process.exit(1)
 }
+if (rest.includes('--foo')) {
+  process.stderr.write("ERROR: Failed to parse options - unrecognised option '--foo'.\n")
+  process.exit(1)
+}
 if (command === 'feature_extractor') {
   if (mode === 'moments')
     copyFileSync(fileURLToPath(new URL('colmap-database.db', import.meta.url)), option('database_path'))

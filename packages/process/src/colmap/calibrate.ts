@@ -7,7 +7,7 @@ import { withDatabase } from './database.js'
 import { joinMoments, standIns } from './moments.js'
 import { type CameraPair, choosePairs, fewCameras, type Moments, neighbourPairs, pairList } from './pairs.js'
 import { refine } from './refine.js'
-import { type ColmapProgram, findColmap, type RunOptions } from './run.js'
+import { type ColmapProgram, findColmap, type RunOptions, unknownOption } from './run.js'
 import { foldedCameras, mappedModels, missingCameras, noModel, readSolution, type Solution } from './solution.js'
 
 export interface CalibrateOptions extends ColmapOptions {
@@ -191,7 +191,7 @@ async function map({ colmap, options, run }: Context, path: string, cameras: num
   await colmap.run('mapper', { ...settings, ...options.set?.['mapper'] }, run).catch(async (error: unknown) => {
     // It fails when it finds no model at all; an empty folder says the same.
     const models = await readdir(partial).catch(() => [])
-    if (!(error instanceof ColmapError) || models.length > 0) throw error
+    if (!(error instanceof ColmapError) || models.length > 0 || unknownOption(error.output)) throw error
     throw new ColmapError(noModel(cameras), error.output.slice(-4), { cause: error })
   })
   await rename(partial, join(folder, 'sparse'))

@@ -107,10 +107,19 @@ function failure(command: string, code: number | null, killed: string | null, la
       `COLMAP ${command} was killed, most likely for want of memory; fewer or smaller images need less (--downscale)`,
       last,
     )
-  if (/unrecogni[sz]ed option/i.test(text))
-    return new ColmapError(`COLMAP ${command} does not know an option; is it a version that is not supported?`, last)
+  const option = unknownOption(last)
+  if (option)
+    return new ColmapError(
+      `COLMAP ${command} does not know the option ${option}; look at --colmap-set, or is it a version that is not supported?`,
+      last,
+    )
   const how = killed ? `was ended by ${killed}` : `failed with code ${code}`
   return new ColmapError(`COLMAP ${command} ${how}`, last)
+}
+
+/** The option that COLMAP says it does not know. */
+export function unknownOption(output: readonly string[]): string | null {
+  return /unrecogni[sz]ed option '?-*([\w.]+)/i.exec(output.join('\n'))?.[1] ?? null
 }
 
 function notFound(program: string, cause: unknown): ColmapError {

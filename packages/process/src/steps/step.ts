@@ -40,6 +40,8 @@ export interface Step {
   readonly inputs: unknown
   /** Files that it makes, below the dataset's folder. */
   readonly outputs: readonly string[]
+  /** Throws where there is work that cannot be done; called before anything is removed. */
+  prepare?(): Promise<void>
   /** Removes what an earlier run with other inputs made. */
   clear(): Promise<void>
   /** Makes the outputs that are not there. */
@@ -99,6 +101,8 @@ export async function runStep(workspace: Workspace, step: Step): Promise<string>
     workspace.report({ type: 'step', step: name, state: 'skip', reason: 'complete and current' })
     return old.id
   }
+  workspace.signal?.throwIfAborted()
+  await step.prepare?.()
   const resumed = usable && (old.state === 'started' || missing.length < step.outputs.length)
   const id = resumed ? old.id : randomUUID()
   const reason = reasonOf(old, current === true, workspace.force.has(name))
@@ -114,6 +118,11 @@ export async function runStep(workspace: Workspace, step: Step): Promise<string>
   const bytes = files.reduce((sum, [, size]) => sum + size, 0)
   workspace.report({ type: 'step', step: name, state: 'done', seconds, files: files.length, bytes })
   return id
+}
+
+/** Whether a step was complete when it was last run, be it with these inputs or others. */
+export async function isDone({ folder }: Workspace, name: StepName): Promise<boolean> {
+  return (await readRecord(join(folder, `${workFolder}/${name}.json`)))?.state === 'done'
 }
 
 function reasonOf(old: StepRecord | null, current: boolean, forced: boolean): string {
