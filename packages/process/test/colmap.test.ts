@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
   ColmapError,
@@ -146,6 +147,14 @@ describe('calibration with COLMAP', () => {
     )
   })
 
+  it('is not believed when what it wrote is not whole', async () => {
+    await expect(run('w', 'full')).rejects.toThrow(
+      /wrote a model that is not whole \(.*cameras.bin.*Is the disk full\?/,
+    )
+    expect(readdirSync(at('w/.process/colmap'))).not.toContain('sparse')
+    expect((await run('w')).report.usable).toBe(true)
+  })
+
   it('is asked for before anything is made or removed', async () => {
     const missing = { colmap: { program: at('nowhere') } }
     await expect(run('e', '', missing)).rejects.toThrow(/COLMAP was not found/)
@@ -170,6 +179,34 @@ describe('calibration with COLMAP', () => {
     expect(warnings.some((message) => /same place: cam0 and cam1/.test(message))).toBe(true)
     // The models here have no points at all.
     expect(warnings).toContainEqual(expect.stringMatching(/^few points hold cam0 \(0\), cam1 \(0\), cam2 \(0\), cam3/))
+  })
+
+  it('does not outlive its parent, however that ends', async () => {
+    const isGone = async (dataset: string) => {
+      const pid = Number(readFileSync(at(`${dataset}/.process/colmap/hanging.txt`), 'utf8'))
+      const alive = () => {
+        try {
+          return process.kill(pid, 0)
+        } catch {
+          return false
+        }
+      }
+      for (let i = 0; i < 100 && alive(); i++) await setTimeout(50)
+      return !alive()
+    }
+    const child = fileURLToPath(new URL('child.mjs', import.meta.url))
+    const env = { ...process.env, FAKE_COLMAP: 'hang matches_importer' }
+    const { signal } = spawnSync(process.execPath, [child, at('images'), at('h'), JSON.stringify(options)], { env })
+    expect(signal).toBe('SIGKILL')
+    expect(await isGone('h')).toBe(true)
+    const stop = new AbortController()
+    process.env['FAKE_COLMAP'] = 'hang matches_importer'
+    const running = processRecordings(at('images'), at('i'), { ...options, signal: stop.signal })
+    const settled = expect(running).rejects.toThrow('enough')
+    while (!existsSync(at('i/.process/colmap/hanging.txt'))) await setTimeout(20)
+    stop.abort(new Error('enough'))
+    await settled
+    expect(await isGone('i')).toBe(true)
   })
 
   it.each(['bundle_adjuster', 'mapper'])('goes on after a kill where COLMAP was: %s', async (command) => {

@@ -199,7 +199,9 @@ describe('what can be wrong', () => {
       })
     const failing = processRecordings(videos, at('full'), quick, () => {}, { write })
     await expect(failing).rejects.toMatchObject({ name: 'DiskFullError' })
-    await expect(failing).rejects.toThrow(/is full; .* could not be written. What is complete stays/)
+    await expect(failing).rejects.toThrow(
+      /is full, of bytes or of files; .* could not be written. What is complete stays/,
+    )
     const { states } = await run(videos, at('full'))
     expect(states[0]).toBe('frames resume')
   })

@@ -137,6 +137,16 @@ describe('alignment', () => {
     expect(findMisfits(energies(-1)).map(({ camera, frames }) => ({ camera, frames }))).toEqual([
       { camera: 'c', frames: -1 },
     ])
+    // Views of the very same correlate to 1.
+    const same = noise(40, 5)
+    const moved = Float64Array.from(same, (_, t) => same[t - 2] ?? 0)
+    const equal = new Map([
+      ['a', same],
+      ['b', same],
+      ['c', moved],
+      ['d', same],
+    ])
+    expect(findMisfits(equal).map(({ camera, frames }) => ({ camera, frames }))).toEqual([{ camera: 'c', frames: 2 }])
     // Smooth motion that views share half of has shifts that fit by chance: of 18 frames none is told.
     const wave = (seed: number) => {
       const phases = noise(4, seed)

@@ -46,7 +46,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
     ['feature_extractor', () => extract(context, database)],
     ['matcher', () => match(context)],
     ...(several ? [['moments', () => uniteMoments(context)] satisfies (typeof stages)[number]] : []),
-    ['mapper', () => map(context, several ? joined : database, files.size)],
+    ['mapper', () => map(context, several ? joined : database, files)],
   ]
   if (!(await isFolder(join(folder, 'sparse')))) {
     for (const [i, [name, work]] of stages.entries()) {
@@ -179,7 +179,7 @@ async function uniteMoments(context: Context): Promise<void> {
   await colmap.run('matches_importer', { ...matches, ...(await useGpu(context, 'matches_importer', 'Matching')) }, run)
 }
 
-async function map({ colmap, options, run }: Context, path: string, cameras: number): Promise<void> {
+async function map({ colmap, options, run }: Context, path: string, files: ReadonlyMap<string, string>) {
   const { folder } = options
   const partial = join(folder, 'sparse.partial')
   await rm(partial, { recursive: true, force: true })
@@ -192,8 +192,9 @@ async function map({ colmap, options, run }: Context, path: string, cameras: num
     // It fails when it finds no model at all; an empty folder says the same.
     const models = await readdir(partial).catch(() => [])
     if (!(error instanceof ColmapError) || models.length > 0 || unknownOption(error.output)) throw error
-    throw new ColmapError(noModel(cameras), error.output.slice(-4), { cause: error })
+    throw new ColmapError(noModel(files.size), error.output.slice(-4), { cause: error })
   })
+  await mappedModels(folder, files, 'sparse.partial')
   await rename(partial, join(folder, 'sparse'))
 }
 

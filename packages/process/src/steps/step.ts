@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { removeLeftovers, writeAtomic } from '@clipgstream/io/node'
@@ -64,7 +64,8 @@ export async function openWorkspace(
     throw new ProcessError(
       `${folder} is not empty and was not made by process (it has ${names.slice(0, 3).join(', ')}); choose another folder`,
     )
-  await mkdir(join(folder, workFolder), { recursive: true })
+  // Not recursive, which says of a disk that cannot be written that there is no folder.
+  if (!names.includes(workFolder)) await guardDisk(workFolder, folder, () => mkdir(join(folder, workFolder)))
   await removeLeftovers(folder)
   return {
     ...{ folder, report, force: new Set(force) },
@@ -78,12 +79,26 @@ export async function guardDisk<T>(path: string, folder: string, work: () => Pro
   try {
     return await work()
   } catch (cause) {
-    if (codeOf(cause) !== 'ENOSPC' && codeOf(cause) !== 'EDQUOT') throw cause
+    const code = codeOf(cause)
+    const stays = 'What is complete stays: free some space and run the same command again'
+    if (code === 'EFBIG')
+      throw new DiskFullError(
+        `${path} in ${folder} would be larger than a file may be there (see ulimit -f). ${stays}`,
+        { cause },
+      )
+    // Node calls a folder that finds no room in a folder that was not found.
+    const full = code === 'ENOSPC' || code === 'EDQUOT' || (code === 'ENOENT' && (await holdsNoFile(folder)))
+    if (!full) throw cause
     throw new DiskFullError(
-      `the disk of ${folder} is full; ${path} could not be written. What is complete stays: free some space and run the same command again`,
+      `the disk of ${folder} is full, of bytes or of files; ${path} could not be written. ${stays}`,
       { cause },
     )
   }
+}
+
+async function holdsNoFile(folder: string): Promise<boolean> {
+  const { bavail, files, ffree } = await statfs(folder)
+  return bavail === 0 || (files > 0 && ffree === 0)
 }
 
 /** Runs a step unless its outputs are complete and current. Returns the id of the run that made them. */

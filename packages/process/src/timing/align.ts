@@ -71,11 +71,16 @@ export function findMisfits(energies: ReadonlyMap<string, ArrayLike<number>>, mo
     const still = findLag(mean, signal, 0)
     if (!found || found.score < 0.5) continue
     const frames = Math.round(found.lag)
-    const better = Math.atanh(found.score) - Math.atanh(still?.score ?? 0)
+    const better = fisher(found.score) - fisher(still?.score ?? 0)
     const error = Math.sqrt(2 / Math.max(1, signal.length - Math.abs(frames) - 3))
     if (frames !== 0 && better > 3 * error) misfits.push({ camera, frames, score: found.score })
   }
   return misfits
+}
+
+/** Of a correlation, which rounding may take past 1. */
+function fisher(score: number): number {
+  return Math.atanh(Math.max(-0.9999, Math.min(0.9999, score)))
 }
 
 function steps(values: ArrayLike<number>): Float64Array {
