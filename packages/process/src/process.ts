@@ -46,6 +46,20 @@ export async function processRecordings(
     ...(await openWorkspace(dataset, report, given.force, given.signal)),
     ...(hooks.write && { write: hooks.write }),
   }
+  try {
+    return await makeDataset(opened, workspace, given, report, hooks)
+  } finally {
+    await workspace.release()
+  }
+}
+
+async function makeDataset(
+  opened: Source,
+  workspace: Workspace,
+  given: ProcessOptions,
+  report: Report,
+  hooks: ProcessHooks,
+): Promise<DatasetReport> {
   const offsets = { ...(given.alignAudio ? await soundOffsets(opened, report) : {}), ...given.offsets }
   const { moving } = opened.capture
   const plan = planFrames(opened.timelines, { ...given, offsets, ...(moving && { lengths: 'gaps' }) })

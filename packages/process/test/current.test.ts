@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   existsSync,
   mkdirSync,
@@ -12,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readPointCloud, writePointCloud } from '@clipgstream/io'
 import { encodePng } from '@clipgstream/io/node'
-import { type ProcessEvent, type ProcessOptions, processRecordings } from '@clipgstream/process'
+import { type ProcessEvent, type ProcessOptions, processRecordings, stepNames } from '@clipgstream/process'
 import { afterAll, describe, expect, it } from 'vitest'
 import { model, names, size, writeImages, writeModel, writeVideos } from './scene.js'
 
@@ -132,6 +134,24 @@ describe("COLMAP's clouds of frames", () => {
     }
     expect(await run('videos', 'own', { ...options, force: ['images'] })).toContain('images start')
     expect(count('own/plys/0.ply')).toBe(2)
+  })
+})
+
+describe('a folder', () => {
+  it('has one process at work', async () => {
+    const lock = at('whole/.process/running')
+    await run('videos', 'whole', { clouds: 'random' })
+    expect(existsSync(lock)).toBe(false)
+    const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+    writeFileSync(lock, `${other.pid}\n`)
+    await expect(run('videos', 'whole', { clouds: 'random', format: 'jpg' })).rejects.toThrow(
+      `process ${other.pid} is at work in ${at('whole')}`,
+    )
+    other.kill()
+    await once(other, 'exit')
+    // What a kill leaves behind keeps nobody out.
+    expect(await run('videos', 'whole', { clouds: 'random' })).toEqual(stepNames.map((name) => `${name} skip`))
+    expect(existsSync(lock)).toBe(false)
   })
 })
 

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { removeLeftovers, writeAtomic } from '@clipgstream/io/node'
 import { codeOf, DiskFullError, ProcessError } from '../errors.js'
 import type { Report, StepName } from '../types.js'
+import { lockFolder } from './lock.js'
 
 /** Changes when a step would write something else from the same inputs. */
 export const recordVersion = 1
@@ -30,6 +31,8 @@ export interface Workspace {
   readonly report: Report
   readonly force: ReadonlySet<StepName>
   readonly signal?: AbortSignal
+  /** Lets other processes into the folder. */
+  release(): Promise<void>
   /** Writes a file below the folder, whole or not at all. */
   write(path: string, content: Uint8Array | string): Promise<void>
 }
@@ -49,8 +52,8 @@ export interface Step {
 }
 
 /**
- * Opens the folder of a dataset that is to be made. It must be new, empty or made by this tool. What killed writers left is
- * removed.
+ * Opens the folder of a dataset that is to be made, for this process alone. It must be new, empty or made by this tool. What
+ * killed writers left is removed.
  */
 export async function openWorkspace(
   folder: string,
@@ -66,9 +69,11 @@ export async function openWorkspace(
     )
   // Not recursive, which says of a disk that cannot be written that there is no folder.
   if (!names.includes(workFolder)) await guardDisk(workFolder, folder, () => mkdir(join(folder, workFolder)))
+  const lock = join(folder, workFolder, 'running')
+  const release = await guardDisk(lock, folder, () => lockFolder(lock, folder))
   await removeLeftovers(folder)
   return {
-    ...{ folder, report, force: new Set(force) },
+    ...{ folder, report, force: new Set(force), release },
     ...(signal && { signal }),
     write: (path, content) => guardDisk(path, folder, () => writeAtomic(join(folder, path), content)),
   }
