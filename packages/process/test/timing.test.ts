@@ -140,7 +140,7 @@ describe('alignment', () => {
     // Views of the very same correlate to 1.
     const same = noise(40, 5)
     const moved = Float64Array.from(same, (_, t) => same[t - 2] ?? 0)
-    const equal = new Map([
+    const equal = new Map<string, ArrayLike<number>>([
       ['a', same],
       ['b', same],
       ['c', moved],
