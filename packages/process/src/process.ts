@@ -126,6 +126,10 @@ function ofShots({ capture }: Source, plan: FramePlan, options: ProcessOptions, 
   const rows = [...plan.frames.values()]
   const few = Array.from({ length: plan.count }, (_, frame) => rows.filter((row) => row[frame] !== null).length < 3)
   const found = capture.clouds.length > 0 ? 'given' : 'random'
+  if ((wanted === 'stereo' || wanted === 'sparse') && few.includes(true))
+    throw new ProcessError(
+      `--clouds ${wanted} needs three images of every moment, and frame ${few.indexOf(true)} has fewer, since the cameras move; choose ${capture.clouds.length > 0 ? 'given or ' : ''}random`,
+    )
   const clouds = wanted === 'auto' && few.includes(true) ? found : wanted
   report({
     type: 'note',
