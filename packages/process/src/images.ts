@@ -12,7 +12,7 @@ import {
 import { captureView, probeImageSize, type RgbImage, readImageSize, type Size } from '@clipgstream/io'
 import { createNodeDecoder, encodePng, nodeFolder } from '@clipgstream/io/node'
 import { codeOf, ProcessError } from './errors.js'
-import { encodeImage, frameName, imageFormat, type Pictures } from './pictures.js'
+import { encodeImage, frameName, imageFormat, isWhole, type Pictures } from './pictures.js'
 import type { Source } from './source.js'
 import { eachOf } from './steps/pool.js'
 import { guardDisk, runStep, type Workspace } from './steps/step.js'
@@ -104,6 +104,7 @@ export async function undistortImages(
         const same = map === null && sameSize(job.lens, job.size) && !background
         if (same && extname(from).toLowerCase() === `.${job.extension}`) {
           const ours = source.recordings.get(job.name)?.kind === 'video'
+          if (!ours) checkImage(job, bytes, from)
           const target = join(workspace.folder, to)
           const linked = ours && (await guardDisk(to, workspace.folder, () => linkFile(from, target)))
           if (!linked) await workspace.write(to, bytes)
@@ -126,11 +127,7 @@ export async function undistortImages(
         map: Float32Array | null,
       ): Promise<RgbImage> {
         const { lens, size, view } = job
-        const found = probeImageSize(bytes.subarray(0, 65536))
-        if (found && !sameSize(found, size))
-          throw new ProcessError(
-            `${file} has ${found.width}x${found.height} pixels, the first image of ${job.name} has ${size.width}x${size.height}; one camera has one size`,
-          )
+        checkSize(job, probeImageSize(bytes.subarray(0, 65536)), file)
         const { width, height } = lens
         const image = await decoder.decode(bytes, file, sameSize(lens, size) ? undefined : { width, height })
         return map ? remapImage({ ...image, channels: 3 }, map, view) : image
@@ -144,6 +141,23 @@ export async function undistortImages(
     images,
     masks: tasks.filter(({ mask }) => mask).length,
   }
+}
+
+/** What is copied as it is, is not decoded: that it can be is seen from its beginning and its end. */
+function checkImage(job: Job, bytes: Uint8Array, file: string): void {
+  const found = probeImageSize(bytes.subarray(0, 65536))
+  if (!found || !isWhole(bytes))
+    throw new ProcessError(
+      `${file} ${found ? 'is cut off' : 'is not an image that can be read'}; copy it again, or take other frames (--frames)`,
+    )
+  checkSize(job, found, file)
+}
+
+function checkSize({ name, size }: Job, found: Size | null, file: string): void {
+  if (found && !sameSize(found, size))
+    throw new ProcessError(
+      `${file} has ${found.width}x${found.height} pixels, the first image of ${name} has ${size.width}x${size.height}; one camera has one size`,
+    )
 }
 
 function sameSize(a: Size, b: Size): boolean {

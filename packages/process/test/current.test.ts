@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readPointCloud, writePointCloud } from '@clipgstream/io'
-import { encodePng } from '@clipgstream/io/node'
+import { encodeJpeg, encodePng } from '@clipgstream/io/node'
 import { type ProcessEvent, type ProcessOptions, processRecordings, stepNames } from '@clipgstream/process'
 import { afterAll, describe, expect, it } from 'vitest'
 import { model, names, size, writeImages, writeModel, writeVideos } from './scene.js'
@@ -62,6 +62,32 @@ describe('what cannot be made', () => {
     expect(await refused({ clouds: 'stereo', test: { names: ['cam0', 'cam1'] } })).toMatch(
       /stereo needs 3 cameras or more, there are 2/,
     )
+  })
+})
+
+describe('an image of the source', () => {
+  it.each(['jpg', 'png'])('that is cut off or none is named: %s', async (extension) => {
+    const source = `broken-${extension}`
+    const { width, height } = size
+    const data = Uint8Array.from({ length: 3 * width * height }, (_, i) => (i * 7919) % 251)
+    const image = { width, height, data }
+    const bytes = extension === 'jpg' ? await encodeJpeg(image) : await encodePng(image)
+    for (const name of names) {
+      mkdirSync(at(`${source}/${name}`), { recursive: true })
+      for (const frame of [0, 1, 2]) writeFileSync(at(`${source}/${name}/${frame}.${extension}`), bytes)
+    }
+    const intrinsics = { ...size, model: 'PINHOLE' as const, params: [60, 60, 32, 24] }
+    const { images } = model(extension)
+    writeModel(at(`${source}/distorted/sparse/0`), { images, cameras: images.map(({ id }) => ({ id, ...intrinsics })) })
+    const options: ProcessOptions = { clouds: 'random', downscale: 1 }
+    expect(await run(source, `${source}-made`, options)).toContain('images start')
+    const one = at(`${source}/cam1/2.${extension}`)
+    change(one, bytes.subarray(0, bytes.length >> 1))
+    await expect(run(source, `${source}-made`, options)).rejects.toThrow(`${one} is cut off; copy it again`)
+    change(one, new Uint8Array())
+    await expect(run(source, `${source}-made`, options)).rejects.toThrow(`${one} is not an image that can be read`)
+    change(one, bytes)
+    expect(await run(source, `${source}-made`, options)).toContain('images start')
   })
 })
 
