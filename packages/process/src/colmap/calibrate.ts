@@ -60,12 +60,11 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
     throw new ColmapError(
       `${missing}. Give a calibration, add cameras or moments (--colmap-frames) between, or go on without them by --allow-missing-cameras`,
     )
-  if (missing) onLine(`warning: ${missing}; they are left out`)
   options.onStage('refine', stages.length, stages.length + 1)
   if (!(await isFolder(join(folder, 'refined'))))
     await refine(colmap, { from: models[0].path, to: 'refined', ...(!lens && { wider: widerLens }) }, context.run)
   const found = await readSolution(folder, 'refined', files)
-  const warnings = [...found.warnings]
+  const warnings = [...(missing ? [`${missing}; they are left out`] : []), ...found.warnings]
   const folded = foldedCameras(found.cameras)
   if (folded.length > 0) {
     const message =
