@@ -257,7 +257,7 @@ test('gaps can be allowed', async () => {
     'result      can be used with --allow-gaps',
   ])
   expect((await lines(false)).at(-1)).toBe(
-    'result      cannot be used until the errors are fixed; --allow-gaps leaves them out',
+    'result      cannot be used until the errors are fixed; --allow-gaps goes on without what is missing',
   )
   delete files['plys/0.ply']
   expect(await failure(() => openDataset(memoryFolder(files), { ...two, allowGaps: true }))).toMatch(
@@ -271,7 +271,8 @@ test('the error lists what is wrong', async () => {
   expect(await failure(() => openDataset(memoryFolder(files, 'scene'), two))).toMatchInlineSnapshot(`
     "DatasetError: scene cannot be used:
       plys/1.ply is missing: the new points of clip 1 (an empty cloud if there are none)
-      camera cam1 lacks an image in all 4 frames; add it, or take the camera out of the model"
+      camera cam1 lacks an image in all 4 frames; add it, or take the camera out of the model
+      --allow-gaps goes on without what is missing"
   `)
 })
 

@@ -132,7 +132,7 @@ export function formatInspection(report: DatasetReport): string {
 function resultText({ usable, problems }: DatasetReport): string {
   const errors = problems.filter(({ severity }) => severity === 'error')
   if (usable) return errors.length > 0 ? 'can be used with --allow-gaps' : 'can be used'
-  const gaps = errors.every(({ gap }) => gap === true) ? '; --allow-gaps leaves them out' : ''
+  const gaps = errors.every(({ gap }) => gap === true) ? '; --allow-gaps goes on without what is missing' : ''
   return `cannot be used until the errors are fixed${gaps}`
 }
 
