@@ -152,6 +152,16 @@ describe("COLMAP's clouds of frames", () => {
     expect(count('f/plys_candidates/0.ply')).toBe(4)
   })
 
+  it('that are empty are told with what else there is', async () => {
+    await writeVideos(at('empty'), 1)
+    writeModel(at('empty/distorted/sparse/0'), model())
+    mkdirSync(at('empty/frame000000/stereo'), { recursive: true })
+    writeFileSync(at('empty/frame000000/stereo/fused.ply'), points())
+    await expect(run('empty', 'e', options)).rejects.toThrow(
+      'clip 0 has no points (--clouds fused): the fused.ply of its frames are empty; choose --clouds stereo, sparse or random',
+    )
+  })
+
   it('stay in the dataset when its images are made again', async () => {
     await run('videos', 'own', { clouds: 'random' })
     for (const frame of [0, 1, 2]) {
