@@ -24,8 +24,9 @@ export interface Source {
 /** Opens a folder of recordings, and looks at every video from end to end. */
 export async function openSource(folder: string, options: ProcessOptions, report: Report): Promise<Source> {
   const capture = await openCapture(nodeFolder(folder), captureOptions(options))
-  for (const { severity, message } of capture.problems) {
+  for (const { severity, code, message } of capture.problems) {
     // A calibration that is about to be computed is not missing.
+    if (code === 'uncalibrated' && options.calibrate) continue
     report({ type: severity === 'note' ? 'note' : 'warning', message })
   }
   if (capture.moving && options.calibrate)
