@@ -10,6 +10,11 @@ import { decodeVideo } from './video/decode.js'
 /** Images that are encoded while the next ones are decoded. */
 const ahead = 4
 
+/** Everything that the frames depend on. */
+export function frameInputs(files: unknown, plan: FramePlan, { format = 'jpg', quality = 95 }: ProcessOptions) {
+  return { files, frames: [...plan.frames], format, quality: format === 'jpg' ? quality : null }
+}
+
 /**
  * Step 1: frames out of videos, as images in the work folder. Nothing to do for sources of images. A video whose frames are
  * all there is not opened; of the others those that are there are decoded and passed over.
@@ -21,7 +26,6 @@ export async function extractFrames(
   plan: FramePlan,
   options: ProcessOptions,
 ): Promise<string> {
-  const { format = 'jpg', quality = 95 } = options
   const jobs = [...source.recordings].flatMap(([camera, recording]) => {
     if (recording.kind !== 'video') return []
     const frames = plan.frames.get(camera) ?? []
@@ -32,7 +36,7 @@ export async function extractFrames(
   )
   return runStep(workspace, {
     name: 'frames',
-    inputs: { files, frames: [...plan.frames], format, quality: format === 'jpg' ? quality : null },
+    inputs: frameInputs(files, plan, options),
     outputs,
     clear: () => rm(join(workspace.folder, workFolder, 'frames'), { recursive: true, force: true }),
     async work(missing) {

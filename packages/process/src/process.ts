@@ -76,11 +76,11 @@ async function makeDataset(
   }
   await checkClouds(common, names, cloudFrames(plan.count, options))
 
-  const expected = await estimate(workspace.folder, opened, plan, options)
+  const files = await fingerprint(opened)
+  const expected = await estimate(workspace, opened, files, plan, options)
   report({ type: 'estimate', ...expected })
   checkDisk(workspace.folder, expected, options.ignoreDisk)
 
-  const files = await fingerprint(opened)
   const pictures = picturesOf(opened, plan, workspace.folder, options)
   const framesId = await extractFrames(workspace, opened, files, plan, options)
   if (options.checkAlignment) await checkAlignment(pictures, plan, offsets, options, report)

@@ -98,6 +98,24 @@ describe('from videos with a calibration', () => {
       'clouds start',
       'dataset start',
     ])
+    const expected = async (options: Partial<ProcessOptions>) =>
+      (await run(videos, at('one'), { ...quick, ...options })).events.flatMap((event) =>
+        event.type === 'estimate' ? event.parts.slice(0, 2).map(({ what }) => what) : [],
+      )
+    expect(await expected({ randomPoints: 200 })).toEqual(['0 images out of videos', '0 undistorted images'])
+    expect(await expected({ randomPoints: 200, force: ['images'] })).toEqual([
+      '0 images out of videos',
+      '20 undistorted images',
+    ])
+    expect(await expected({ randomPoints: 200, downscale: 2 })).toEqual([
+      '0 images out of videos',
+      '20 undistorted images',
+    ])
+    expect(await expected({ randomPoints: 200, frames: [1, 5] })).toEqual([
+      '16 images out of videos',
+      '16 undistorted images',
+    ])
+    expect(await expected({ randomPoints: 200 })).toEqual(['20 images out of videos', '20 undistorted images'])
     // How clips are merged changes no point.
     expect(await again({ randomPoints: 200, maxPoints: 100 })).toEqual([
       'frames skip',

@@ -145,6 +145,19 @@ export async function isDone({ folder }: Workspace, name: StepName): Promise<boo
   return (await readRecord(join(folder, `${workFolder}/${name}.json`)))?.state === 'done'
 }
 
+/** Whether what an earlier run of a step made was made of these inputs, as far as they are named, and is not to be made again. */
+export async function isCurrent(
+  { folder, force }: Workspace,
+  name: StepName,
+  inputs: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  const record = await readRecord(join(folder, `${workFolder}/${name}.json`))
+  if (!record || record.version !== recordVersion || force.has(name)) return false
+  const known = new Map(Object.entries(record.inputs ?? {}))
+  const wanted: object = JSON.parse(JSON.stringify(inputs))
+  return Object.entries(wanted).every(([key, value]) => isDeepStrictEqual(known.get(key), value))
+}
+
 function reasonOf(old: StepRecord | null, current: boolean, forced: boolean): string {
   if (!old) return ''
   if (forced) return 'forced'
