@@ -134,7 +134,11 @@ export function addProcessFlags(command: Command): Command {
     .option('--clip-size <frames>', 'frames of a clip (default 10)', parseCount)
     .option('--test-cameras <names>', 'cameras that are not trained on, separated by commas', (text) => text.split(','))
     .option('--hold <n>', 'every n-th camera is a test camera when nothing names them (default 10)', parseCount)
-    .option('--force [steps]', `do again: ${stepNames.join(', ')}, or all`, parseSteps)
+    .option(
+      '--force [steps]',
+      `do again: ${stepNames.join(', ')}, or all; behind the folders, or as --force=STEPS`,
+      parseSteps,
+    )
     .option('--ignore-disk', 'go on although the disk seems too small')
 }
 

@@ -4,6 +4,7 @@ import { addDataFlags } from './data.js'
 import { addExportFlags } from './export-options.js'
 import { collect, parseCount, parseDevice, parseDevices, parseIndices, parseSeed, parseSize } from './options.js'
 import { addProcessFlags } from './process-options.js'
+import { exitCodes } from './report.js'
 import { createTerminal, type Terminal } from './terminal.js'
 
 interface GlobalFlags {
@@ -19,6 +20,7 @@ export function createProgram(version: string): Command {
     .version(version)
     .option('--json', 'one JSON object a line instead of text')
     .showHelpAfterError('(add --help for the options)')
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : exitCodes.commandLine))
 
   /** Loads an action only when it is called, so that --help and inspect start fast. */
   const run =

@@ -3,8 +3,8 @@ import { ClipgstreamError } from '@clipgstream/tensor'
 import { NonFiniteError } from '@clipgstream/trainer'
 import { CommandError } from './command-error.js'
 
-/** Exit codes: 1 something is wrong with the input, 2 the command line (commander's own), 3 training diverged, 70 a bug. */
-export const exitCodes = { input: 1, diverged: 3, bug: 70 } as const
+/** Exit codes: 1 something is wrong with the input, 2 with the command line, 3 training diverged, 70 a bug. */
+export const exitCodes = { input: 1, commandLine: 2, diverged: 3, bug: 70 } as const
 
 /** Exit codes of a training that a signal stopped, with checkpoints: 128 and the signal's number. */
 export const stopped = { SIGINT: 130, SIGTERM: 143 } as const

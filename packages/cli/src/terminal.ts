@@ -21,8 +21,8 @@ interface Output {
 }
 
 /**
- * Bars with rate and time left on a terminal, one below the other while several are open, lines above them; elsewhere a
- * plain line every tenth of the way.
+ * Bars with rate and time left on a terminal, one below the other while several are open, lines above them; elsewhere
+ * plain lines.
  */
 export function createTerminal(json: boolean, out: Output = process.stdout): Terminal {
   const bars = !json && out.isTTY ? new Bars() : null
@@ -47,6 +47,12 @@ export function createTerminal(json: boolean, out: Output = process.stdout): Ter
 class Bars {
   #shown: MultiBar | null = null
   #open = 0
+  // A killed process would leave the terminal without cursor and without wrapped lines.
+  readonly #killed = (signal: NodeJS.Signals) => {
+    if (process.listenerCount(signal) > 1) return // someone else ends the process, in good order
+    this.#end()
+    process.kill(process.pid, signal)
+  }
 
   /** False when no bar is shown. */
   log(text: string): boolean {
@@ -57,8 +63,7 @@ class Bars {
   open(title: string, total: number): Progress {
     const started = performance.now()
     const format = `${title} {bar} {value}/{total}  {rate}/s  {eta_formatted} left  {note}`
-    this.#shown ??= new MultiBar({ hideCursor: true, etaBuffer: 50, linewrap: false }, Presets.rect)
-    const shown = this.#shown
+    const shown = this.#shown ?? this.#begin()
     const bar = shown.create(total, 0, { rate: '-', note: '' }, { format })
     this.#open++
     let latest = ''
@@ -78,24 +83,42 @@ class Bars {
           shown.remove(bar)
           return
         }
-        // Writes lines that wait to be logged, which stop would lose.
-        shown.update()
-        shown.stop()
-        this.#shown = null
+        this.#end()
       },
     }
   }
+
+  #begin(): MultiBar {
+    this.#shown = new MultiBar({ hideCursor: true, etaBuffer: 50, linewrap: false }, Presets.rect)
+    for (const signal of endings) process.on(signal, this.#killed)
+    return this.#shown
+  }
+
+  #end(): void {
+    for (const signal of endings) process.off(signal, this.#killed)
+    // Writes lines that wait to be logged, which stop would lose.
+    this.#shown?.update()
+    this.#shown?.stop()
+    this.#shown = null
+  }
 }
+
+const endings = ['SIGINT', 'SIGTERM'] as const
+
+/** Without a terminal, a line comes with every tenth of the way, and with news so many seconds after the last one. */
+const mostSilence = 30
 
 function plain(title: string, total: number, line: (text: string) => void): Progress {
   const started = performance.now()
   let said = -1
+  let saidAt = 0
   return {
     update(done, note = '') {
       const tenth = total > 0 ? Math.floor((done / total) * 10) : 10
-      if (tenth <= said) return
-      said = tenth
       const seconds = (performance.now() - started) / 1000
+      if (tenth <= said && seconds - saidAt < mostSilence) return
+      said = tenth
+      saidAt = seconds
       const left = done > 0 ? Math.round((seconds * (total - done)) / done) : 0
       line(`${title} ${done}/${total}  ${rateOf(done, started)}/s  ${left} s left  ${note}`.trimEnd())
     },

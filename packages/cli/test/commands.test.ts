@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readGaussianPly } from '@clipgstream/io'
 import { CommandError, createProgram } from 'clipgstream'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { clipgstream } from './clipgstream.js'
 
 const sample = fileURLToPath(new URL('../../../samples/court-mini', import.meta.url))
@@ -148,6 +148,24 @@ describe('the command line', () => {
     writeFileSync(file, '{')
     await expect(clipgstream('train', sample, other, '--config', file)).rejects.toThrow(/broken.json is not JSON/)
     expect(existsSync(join(other, 'clipstream.json'))).toBe(false)
+  })
+
+  it('ends with 2 where the command line is wrong, and with 0 after help', async () => {
+    const ended = async (...args: string[]) => {
+      const exit = vi.spyOn(process, 'exit').mockImplementation((code) => {
+        throw new Error(`ended with ${code}`)
+      })
+      const program = createProgram('0.0.0')
+      for (const command of [program, ...program.commands])
+        command.configureOutput({ writeErr: () => {}, writeOut: () => {} })
+      const found = await program.parseAsync(['node', 'clipgstream', ...args]).catch((error: unknown) => String(error))
+      exit.mockRestore()
+      return found
+    }
+    expect(await ended('process')).toBe('Error: ended with 2')
+    expect(await ended('process', 'a', 'b', '--frames', '5')).toBe('Error: ended with 2')
+    expect(await ended('prcess', 'a', 'b')).toBe('Error: ended with 2')
+    expect(await ended('inspect', '--help')).toBe('Error: ended with 0')
   })
 
   it('shows help with examples for every command', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -23,6 +23,18 @@ describe.skipIf(!checkpoint)('clipgstream import', () => {
       /^clip 0: indexing exact \(trained entries among those that only exact touches: 115803 of 115803;/m,
     )
     expect(text).toMatch(/^1 clips: /m)
+  })
+
+  it('does not write over what was trained, but over what was imported', async () => {
+    const run = join(folder, 'again')
+    await clipgstream('import', history, run)
+    expect(await clipgstream('import', history, run)).toMatch(/^1 clips: /m)
+    const path = join(run, 'clipstream.json')
+    const manifest = JSON.parse(readFileSync(path, 'utf8'))
+    const trained = JSON.stringify({ ...manifest, data: { ...manifest.data, fingerprint: 'abc' } })
+    writeFileSync(path, trained)
+    await expect(clipgstream('import', history, run)).rejects.toThrow(/again holds a clip stream that was trained/)
+    expect(readFileSync(path, 'utf8')).toBe(trained)
   })
 
   it('takes another indexing when told to, with a warning', async () => {

@@ -2,6 +2,7 @@ import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readPointCloud, writePointCloud } from '@clipgstream/io'
 import sharp, { type Sharp } from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
 import { fixture } from '../../../tools/fixtures.js'
@@ -55,6 +56,22 @@ describe('inspect --report', () => {
     expect(data.clouds.map(({ count }: { count: number }) => count)).toEqual([7500, 7500])
     const { width } = await sharp(join(report, 'sheets/cameras-0.jpg')).metadata()
     expect(width).toBeGreaterThan(1000)
+  })
+
+  it('says of random points that they lie on no surface', async () => {
+    const random = copy('random')
+    for (const clip of [0, 1]) {
+      const { positions } = readPointCloud(readFileSync(join(sample, `plys/${clip}.ply`)))
+      for (const path of [`plys/${clip}.ply`, `plys_candidates/${clip}.ply`])
+        writeFileSync(
+          join(random, path),
+          writePointCloud({ positions, colors: new Uint8Array(positions.length).fill(128) }),
+        )
+    }
+    const found = await inspect(random, '--report', join(folder, 'random-report'))
+    expect(told(found)).toEqual([])
+    expect(found).toMatchObject({ verdict: 'ok', code: 0 })
+    expect(found.unchecked[0]).toMatch(/^cameras and colours against the points of clip 0: all have one colour/)
   })
 
   it('names cameras that are exchanged, flipped, or have wrong intrinsics, and no others', async () => {

@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { clipgstream } from './clipgstream.js'
@@ -41,6 +42,20 @@ describe('clipgstream process', () => {
       'dataset start',
     ])
     expect(events.at(-1)).toMatchObject({ type: 'inspection', usable: true })
+  })
+
+  it('says on Ctrl-C that it stopped, and goes on from there', async () => {
+    const stopped = join(folder, 'stopped')
+    const running = clipgstream('process', sample, stopped, ...small)
+    while (!existsSync(join(stopped, 'frame000000'))) await setTimeout(5)
+    process.emit('SIGINT', 'SIGINT')
+    expect(await running).toMatch(
+      /^stopped: what is complete stays in .*stopped; the same command goes on from there$/m,
+    )
+    expect(process.exitCode).toBe(130)
+    process.exitCode = undefined
+    expect(process.listenerCount('SIGINT')).toBe(0)
+    expect(await clipgstream('process', sample, stopped, ...small)).toMatch(/^images +goes on \(was interrupted\)$/m)
   })
 
   it('reads offsets from a list or a file, and says what is wrong with them', async () => {

@@ -37,7 +37,7 @@ export class MissingFileError extends IoError {
     readonly path: string,
     options?: ErrorOptions,
   ) {
-    super(`${source} has no ${path === '' ? 'such folder' : path}`, options)
+    super(path === '' || path === source ? `there is no folder ${source}` : `${source} has no ${path}`, options)
   }
 }
 

@@ -186,7 +186,8 @@ describe('pairing', () => {
     const vfs = memoryFolder({ 'a.qca.txt': qca(rig), ...fewer, 'videos/extra.mp4': '' })
     expect(await failure(() => openCapture(vfs))).toMatchInlineSnapshot(`
       "DatasetError: memory cannot be used:
-        a.qca.txt: no video or images of view002; there are extra, view000, view001"
+        a.qca.txt: no video or images of view002; there are extra, view000, view001
+        --allow-gaps goes on without what is missing"
     `)
     const capture = await openCapture(vfs, { allowGaps: true })
     expect(capture.cameras).toHaveLength(2)

@@ -195,6 +195,9 @@ describe('options', () => {
   test('a masks folder by name', async () => {
     const images = ['c0', 'c1'].flatMap((c) => [`images/${c}/0.jpg`, `matte/${c}/0.jpg.png`])
     const vfs = memoryFolder(Object.fromEntries(images.map((name) => [name, frameImage])))
+    await expect(openCapture(vfs, { masks: 'mattes' })).rejects.toThrow(
+      /there are no masks of its images in folders named mattes/,
+    )
     const source = (await openCapture(vfs, { masks: 'matte' })).cameras[0]?.source
     expect(source?.kind === 'images' && source.images[0]?.mask).toBe('matte/c0/0.jpg.png')
     expect((await openCapture(vfs)).masks).toBeNull()

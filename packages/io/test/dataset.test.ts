@@ -249,6 +249,16 @@ test('gaps can be allowed', async () => {
   delete files['plys/1.ply']
   const dataset = await openDataset(memoryFolder(files), { ...two, allowGaps: true })
   expect([dataset.imagePath(1, 1), dataset.clips[1]?.cloud]).toEqual([null, null])
+  const lines = async (allowGaps: boolean) =>
+    formatInspection(await inspectDataset(memoryFolder(files), { ...two, allowGaps })).split('\n')
+  expect((await lines(true)).filter((line) => /^(gap|error|result)/.test(line))).toEqual([
+    expect.stringMatching(/^gap {9}plys\/1.ply is missing/),
+    expect.stringMatching(/^gap {9}camera cam1 lacks an image in frame000001/),
+    'result      can be used with --allow-gaps',
+  ])
+  expect((await lines(false)).at(-1)).toBe(
+    'result      cannot be used until the errors are fixed; --allow-gaps goes on without what is missing',
+  )
   delete files['plys/0.ply']
   expect(await failure(() => openDataset(memoryFolder(files), { ...two, allowGaps: true }))).toMatch(
     /plys\/0.ply is missing/,
@@ -261,7 +271,8 @@ test('the error lists what is wrong', async () => {
   expect(await failure(() => openDataset(memoryFolder(files, 'scene'), two))).toMatchInlineSnapshot(`
     "DatasetError: scene cannot be used:
       plys/1.ply is missing: the new points of clip 1 (an empty cloud if there are none)
-      camera cam1 lacks an image in all 4 frames; add it, or take the camera out of the model"
+      camera cam1 lacks an image in all 4 frames; add it, or take the camera out of the model
+      --allow-gaps goes on without what is missing"
   `)
 })
 

@@ -1,11 +1,12 @@
 import { readFile, rm } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { OptionError, writePointCloud } from '@clipgstream/io'
+import { writePointCloud } from '@clipgstream/io'
 import { calibrate, placeImage } from './colmap/calibrate.js'
+import { findColmap } from './colmap/run.js'
 import { ProcessError } from './errors.js'
 import type { Pictures } from './pictures.js'
 import type { Source } from './source.js'
-import { runStep, type Workspace, workFolder } from './steps/step.js'
+import { guardDisk, isDone, runStep, type Workspace, workFolder } from './steps/step.js'
 import type { FramePlan } from './timing/plan.js'
 import type { Calibrated, ProcessOptions } from './types.js'
 
@@ -25,18 +26,9 @@ export async function solveCameras(
   pictures: Pictures,
   options: ProcessOptions,
 ): Promise<{ id: string; cameras: readonly Calibrated[] }> {
-  const given = source.capture.cameras.flatMap(({ name, calibration }) =>
-    calibration ? [{ name, camera: calibration.camera, worldToCamera: calibration.worldToCamera }] : [],
-  )
   const names = source.capture.cameras.map(({ name }) => name)
   const compute = options.calibrate === 'colmap'
-  if (!compute && given.length < names.length) {
-    const without = names.filter((name) => !given.some((camera) => camera.name === name))
-    throw new ProcessError(
-      `${without.length === names.length ? 'the cameras have' : `${without.join(', ')} have`} no calibration; compute it with --calibrate colmap, ` +
-        'or put one beside the recordings (a COLMAP model, transforms.json, intri.yml and extri.yml, *.qca.txt, Calib*.toml)',
-    )
-  }
+  const given = compute ? [] : givenCameras(source)
   const moments = compute ? momentsOf(plan, options) : []
   // Where COLMAP is, and whether all cameras must be placed, does not change what it finds.
   const { program: _, allowMissing: __, ...colmap } = options.colmap ?? {}
@@ -46,6 +38,10 @@ export async function solveCameras(
       ? { previous, method, colmap, moments, pictures: moments.map((m) => names.map((n) => pictures.image(n, m))) }
       : { given },
     outputs: [camerasPath, sparsePath],
+    // The cameras of another run are worth more than a folder without.
+    prepare: async () => {
+      if (compute) await findColmap(options.colmap?.program)
+    },
     clear: () => rm(join(workspace.folder, workFolder, 'colmap'), { recursive: true, force: true }),
     async work() {
       if (!compute) return writeCameras(workspace, given, new Float32Array(0), null)
@@ -53,6 +49,25 @@ export async function solveCameras(
     },
   })
   return { id, cameras: await readCameras(workspace.folder) }
+}
+
+/** Refuses what would end later, when frames are there, for want of cameras or of COLMAP. */
+export async function checkCameras(workspace: Workspace, source: Source, options: ProcessOptions): Promise<void> {
+  if (options.calibrate !== 'colmap') givenCameras(source)
+  else if (!(await isDone(workspace, 'cameras'))) await findColmap(options.colmap?.program)
+}
+
+function givenCameras({ capture }: Source): Calibrated[] {
+  const given = capture.cameras.flatMap(({ name, calibration }) =>
+    calibration ? [{ name, camera: calibration.camera, worldToCamera: calibration.worldToCamera }] : [],
+  )
+  const without = capture.cameras.map(({ name }) => name).filter((name) => !given.some((found) => found.name === name))
+  if (without.length > 0)
+    throw new ProcessError(
+      `${given.length === 0 ? 'the cameras have' : `${without.join(', ')} have`} no calibration; compute it with --calibrate colmap, ` +
+        'or put one beside the recordings (a COLMAP model, transforms.json, intri.yml and extri.yml, *.qca.txt, Calib*.toml)',
+    )
+  return given
 }
 
 async function solve(
@@ -75,7 +90,7 @@ async function solve(
         continue
       }
       const file = moments.length > 1 ? `${safe[i]}/${moment}${extname(path)}` : `${safe[i]}${extname(path)}`
-      await placeImage(path, join(folder, 'images', file))
+      await guardDisk(file, workspace.folder, () => placeImage(path, join(folder, 'images', file)))
       files.push(file)
     }
   }
@@ -104,8 +119,6 @@ function fileNames(names: readonly string[]): string[] {
 
 /** Frames whose images COLMAP gets: the first, and others spread over the sequence. */
 function momentsOf(plan: FramePlan, { colmapFrames = 1 }: ProcessOptions): number[] {
-  if (!(Number.isInteger(colmapFrames) && colmapFrames >= 1))
-    throw new OptionError('colmapFrames', colmapFrames, 'a whole number above 0')
   const count = Math.min(colmapFrames, plan.count)
   return Array.from({ length: count }, (_, i) => Math.floor((i * plan.count) / count))
 }

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { readImageSize } from '@clipgstream/io'
 import { nodeFolder } from '@clipgstream/io/node'
 import { DiskFullError } from './errors.js'
+import { frameInputs } from './frames.js'
 import { encodeImage, extractedPath, frameName, imageFormat } from './pictures.js'
 import type { Source } from './source.js'
+import { isCurrent, type Workspace } from './steps/step.js'
 import type { FramePlan } from './timing/plan.js'
 import type { EstimatePart, ProcessOptions } from './types.js'
 import { decodeVideo } from './video/decode.js'
@@ -16,32 +18,46 @@ const mostPoints = 500_000
 
 export interface Estimate {
   readonly parts: readonly EstimatePart[]
-  /** Free bytes on the disk of the dataset. */
+  /** Bytes on the disk of the dataset that are free, or will be. */
   readonly free: number
 }
 
 /**
  * Disk and time that are still to be spent, from the first frames of the first and the last camera: decoded and encoded here,
- * and measured. What is there already is not counted.
+ * and measured. What is there already and stays is not counted; what will be removed is as good as free. `files`: the
+ * fingerprint of the source.
  */
 export async function estimate(
-  folder: string,
+  workspace: Workspace,
   source: Source,
+  files: unknown,
   plan: FramePlan,
   options: ProcessOptions,
 ): Promise<Estimate> {
+  const { folder, force } = workspace
   const sample = await sampleImages(source, plan, options)
-  let [extract, undistort, pixels] = [0, 0, 0]
+  const { format = 'jpg', quality = 95, blankPixels = 0, downscale = 1, clipSize = 10, cloudEvery = 1 } = options
+  const framesStay = await isCurrent(workspace, 'frames', frameInputs(files, plan, options))
+  const imagesStay =
+    framesStay &&
+    !force.has('cameras') &&
+    (await isCurrent(workspace, 'images', { format, quality, blankPixels, downscale }))
+  let [extract, undistort, pixels, removed] = [0, 0, 0, 0]
+  const isToDo = async (path: string, stays: boolean) => {
+    const info = await stat(join(folder, path)).catch(() => null)
+    if (info && !stays) removed += info.size
+    return !info || !stays
+  }
   for (const [camera, frames] of plan.frames) {
     const video = source.recordings.get(camera)?.kind === 'video'
     for (const [frame, own] of frames.entries()) {
       if (own === null) continue
       if (frame === 0) pixels += sample.pixels
-      if (video && !(await exists(join(folder, extractedPath(camera, frame, options))))) extract++
-      if (!(await exists(join(folder, `${frameName(frame)}/images/${camera}.${imageFormat(options)}`)))) undistort++
+      if (video && (await isToDo(extractedPath(camera, frame, options), framesStay))) extract++
+      const image = `${frameName(frame)}/images/${camera}.${imageFormat(options)}`
+      if (await isToDo(image, imagesStay)) undistort++
     }
   }
-  const { downscale = 1, clipSize = 10, cloudEvery = 1 } = options
   const clouds = Math.ceil(plan.count / cloudEvery)
   const clips = Math.ceil(plan.count / clipSize)
   const points = Math.min(mostPoints, (pixels * pointsPerPixel) / downscale ** 2)
@@ -72,7 +88,7 @@ export async function estimate(
     },
   ]
   const { bavail, bsize } = await statfs(folder)
-  return { parts, free: bavail * bsize }
+  return { parts, free: bavail * bsize + removed }
 }
 
 /** Seconds a pixel, roughly. */
@@ -128,11 +144,4 @@ async function sampleImages(source: Source, plan: FramePlan, options: ProcessOpt
   }
   const each = Math.max(1, count)
   return { bytes: Math.round(bytes / each), seconds: seconds / each, pixels: pixels / each }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }

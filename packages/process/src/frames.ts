@@ -10,6 +10,11 @@ import { decodeVideo } from './video/decode.js'
 /** Images that are encoded while the next ones are decoded. */
 const ahead = 4
 
+/** Everything that the frames depend on. */
+export function frameInputs(files: unknown, plan: FramePlan, { format = 'jpg', quality = 95 }: ProcessOptions) {
+  return { files, frames: [...plan.frames], format, quality: format === 'jpg' ? quality : null }
+}
+
 /**
  * Step 1: frames out of videos, as images in the work folder. Nothing to do for sources of images. A video whose frames are
  * all there is not opened; of the others those that are there are decoded and passed over.
@@ -21,7 +26,6 @@ export async function extractFrames(
   plan: FramePlan,
   options: ProcessOptions,
 ): Promise<string> {
-  const { format = 'jpg', quality = 95 } = options
   const jobs = [...source.recordings].flatMap(([camera, recording]) => {
     if (recording.kind !== 'video') return []
     const frames = plan.frames.get(camera) ?? []
@@ -32,7 +36,7 @@ export async function extractFrames(
   )
   return runStep(workspace, {
     name: 'frames',
-    inputs: { files, frames: [...plan.frames], format, quality: format === 'jpg' ? quality : null },
+    inputs: frameInputs(files, plan, options),
     outputs,
     clear: () => rm(join(workspace.folder, workFolder, 'frames'), { recursive: true, force: true }),
     async work(missing) {
@@ -49,27 +53,30 @@ export async function extractFrames(
         }
         const pending = new Set<Promise<void>>()
         let failure: unknown = null
-        for await (const { index, image } of decodeVideo(path, new Set(places.keys()))) {
-          workspace.signal?.throwIfAborted()
-          if (failure !== null) break
-          if (!image) continue
-          const write = async () => {
-            const bytes = await encodeImage(image, options)
-            for (const place of places.get(index) ?? []) {
-              await workspace.write(place, bytes)
-              done++
-              progress(`${camera} ${index}`)
+        const { signal } = workspace
+        try {
+          for await (const { index, image } of decodeVideo(path, new Set(places.keys()), signal ? { signal } : {})) {
+            if (failure !== null) break
+            if (!image) continue
+            const write = async () => {
+              const bytes = await encodeImage(image, options)
+              for (const place of places.get(index) ?? []) {
+                await workspace.write(place, bytes)
+                done++
+                progress(`${camera} ${index}`)
+              }
             }
+            const task: Promise<void> = write()
+              .catch((error: unknown) => {
+                failure ??= error
+              })
+              .finally(() => pending.delete(task))
+            pending.add(task)
+            if (pending.size >= ahead) await Promise.race(pending)
           }
-          const task: Promise<void> = write()
-            .catch((error: unknown) => {
-              failure ??= error
-            })
-            .finally(() => pending.delete(task))
-          pending.add(task)
-          if (pending.size >= ahead) await Promise.race(pending)
+        } finally {
+          await Promise.all(pending)
         }
-        await Promise.all(pending)
         if (failure !== null) throw failure
       }
     },

@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { dirname, extname, join } from 'node:path'
 import {
   type Camera,
@@ -9,13 +9,13 @@ import {
   undistortionMap,
   type View,
 } from '@clipgstream/camera'
-import { captureView, OptionError, probeImageSize, type RgbImage, readImageSize, type Size } from '@clipgstream/io'
+import { captureView, probeImageSize, type RgbImage, readImageSize, type Size } from '@clipgstream/io'
 import { createNodeDecoder, encodePng, nodeFolder } from '@clipgstream/io/node'
 import { codeOf, ProcessError } from './errors.js'
-import { encodeImage, frameName, imageFormat, type Pictures } from './pictures.js'
+import { encodeImage, frameName, imageFormat, isWhole, type Pictures } from './pictures.js'
 import type { Source } from './source.js'
 import { eachOf } from './steps/pool.js'
-import { runStep, type Workspace } from './steps/step.js'
+import { guardDisk, runStep, type Workspace } from './steps/step.js'
 import type { FramePlan } from './timing/plan.js'
 import type { Calibrated, ProcessOptions } from './types.js'
 
@@ -104,7 +104,10 @@ export async function undistortImages(
         const same = map === null && sameSize(job.lens, job.size) && !background
         if (same && extname(from).toLowerCase() === `.${job.extension}`) {
           const ours = source.recordings.get(job.name)?.kind === 'video'
-          if (!(ours && (await linkFile(from, join(workspace.folder, to))))) await workspace.write(to, bytes)
+          if (!ours) checkImage(job, bytes, from)
+          const target = join(workspace.folder, to)
+          const linked = ours && (await guardDisk(to, workspace.folder, () => linkFile(from, target)))
+          if (!linked) await workspace.write(to, bytes)
           return
         }
         await workspace.write(to, await encodeImage(await straighten(job, bytes, from, map), options))
@@ -124,11 +127,7 @@ export async function undistortImages(
         map: Float32Array | null,
       ): Promise<RgbImage> {
         const { lens, size, view } = job
-        const found = probeImageSize(bytes.subarray(0, 65536))
-        if (found && !sameSize(found, size))
-          throw new ProcessError(
-            `${file} has ${found.width}x${found.height} pixels, the first image of ${job.name} has ${size.width}x${size.height}; one camera has one size`,
-          )
+        checkSize(job, probeImageSize(bytes.subarray(0, 65536)), file)
         const { width, height } = lens
         const image = await decoder.decode(bytes, file, sameSize(lens, size) ? undefined : { width, height })
         return map ? remapImage({ ...image, channels: 3 }, map, view) : image
@@ -144,6 +143,23 @@ export async function undistortImages(
   }
 }
 
+/** What is copied as it is, is not decoded: that it can be is seen from its beginning and its end. */
+function checkImage(job: Job, bytes: Uint8Array, file: string): void {
+  const found = probeImageSize(bytes.subarray(0, 65536))
+  if (!found || !isWhole(bytes))
+    throw new ProcessError(
+      `${file} ${found ? 'is cut off' : 'is not an image that can be read'}; copy it again, or take other frames (--frames)`,
+    )
+  checkSize(job, found, file)
+}
+
+function checkSize({ name, size }: Job, found: Size | null, file: string): void {
+  if (found && !sameSize(found, size))
+    throw new ProcessError(
+      `${file} has ${found.width}x${found.height} pixels, the first image of ${name} has ${size.width}x${size.height}; one camera has one size`,
+    )
+}
+
 function sameSize(a: Size, b: Size): boolean {
   return a.width === b.width && a.height === b.height
 }
@@ -156,8 +172,6 @@ async function planImages(
   options: ProcessOptions,
 ): Promise<Job[]> {
   const { blankPixels = 0, downscale = 1 } = options
-  if (!(downscale >= 1 && Number.isFinite(downscale)))
-    throw new OptionError('downscale', downscale, 'a number of at least 1')
   const jobs: Job[] = []
   for (const { name, camera, worldToCamera } of cameras) {
     const recording = source.recordings.get(name)
@@ -195,8 +209,8 @@ function fit(name: string, camera: Camera, { width, height }: Size): Camera {
 
 /** A second name for a file that stays as it is; false where the file system has none to give. */
 async function linkFile(from: string, to: string): Promise<boolean> {
-  await mkdir(dirname(to), { recursive: true })
   try {
+    await mkdir(dirname(to), { recursive: true })
     await link(from, to)
     return true
   } catch (error) {
@@ -211,9 +225,13 @@ async function linkFile(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Images and masks that an earlier run made. */
+/** Images and masks that an earlier run made; what others put beside them, such as `stereo/fused.ply`, stays. */
 async function clearFrames(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
-    if (/^frame\d{6,}$/.test(name)) await rm(join(folder, name), { recursive: true, force: true })
+    if (!/^frame\d{6,}$/.test(name)) continue
+    for (const made of ['images', 'masks']) await rm(join(folder, name, made), { recursive: true, force: true })
+    await rmdir(join(folder, name)).catch((error: unknown) => {
+      if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'ENOTDIR') throw error
+    })
   }
 }

@@ -18,6 +18,16 @@ export function encodeImage(image: RgbImage, { format = 'jpg', quality = 95 }: P
   return format === 'png' ? encodePng(image) : encodeJpeg(image, quality)
 }
 
+/**
+ * Whether a JPEG or PNG file has its end, without decoding it. No scan of a JPEG holds the marker of an end (FFD9) or of another
+ * scan (FFDA); thumbnails, which have both, come before it.
+ */
+export function isWhole(bytes: Uint8Array): boolean {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes[0] === 0x89) return all.lastIndexOf('IEND') > 0
+  return all.lastIndexOf(Buffer.of(0xff, 0xd9)) > all.lastIndexOf(Buffer.of(0xff, 0xda))
+}
+
 /** Where the frames of the dataset lie before undistortion; absolute paths, null where there is none. */
 export interface Pictures {
   image(camera: string, frame: number): string | null

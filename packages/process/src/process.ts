@@ -1,13 +1,15 @@
 import type { DatasetReport } from '@clipgstream/io'
 import { type Device, selectDevice } from '@clipgstream/tensor'
-import { solveCameras } from './cameras.js'
-import { makePoints } from './clouds/points.js'
+import { checkCameras, solveCameras } from './cameras.js'
+import { cloudFrames, makePoints } from './clouds/points.js'
+import { checkClouds } from './clouds/sources.js'
 import { makeClouds } from './clouds/step.js'
 import { finishDataset } from './dataset.js'
 import { ProcessError } from './errors.js'
 import { checkDisk, estimate } from './estimate.js'
 import { extractFrames } from './frames.js'
 import { undistortImages } from './images.js'
+import { checkNumbers } from './options.js'
 import { type Pictures, picturesOf } from './pictures.js'
 import { checkFolders, fingerprint, openSource, type Source, soundOffsets } from './source.js'
 import { openWorkspace, type Workspace } from './steps/step.js'
@@ -38,11 +40,26 @@ export async function processRecordings(
   hooks: ProcessHooks = {},
 ): Promise<DatasetReport> {
   checkFolders(source, dataset)
+  checkNumbers(given)
   const opened = await openSource(source, given, report)
   const workspace = {
     ...(await openWorkspace(dataset, report, given.force, given.signal)),
     ...(hooks.write && { write: hooks.write }),
   }
+  try {
+    return await makeDataset(opened, workspace, given, report, hooks)
+  } finally {
+    await workspace.release()
+  }
+}
+
+async function makeDataset(
+  opened: Source,
+  workspace: Workspace,
+  given: ProcessOptions,
+  report: Report,
+  hooks: ProcessHooks,
+): Promise<DatasetReport> {
   const offsets = { ...(given.alignAudio ? await soundOffsets(opened, report) : {}), ...given.offsets }
   const { moving } = opened.capture
   const plan = planFrames(opened.timelines, { ...given, offsets, ...(moving && { lengths: 'gaps' }) })
@@ -50,11 +67,20 @@ export async function processRecordings(
   const names = opened.capture.cameras.map(({ name }) => name)
   report({ type: 'source', kind: opened.capture.kind, cameras: names, frames: plan.count })
 
-  const expected = await estimate(workspace.folder, opened, plan, options)
+  await checkCameras(workspace, opened, options)
+  const testCameras = new Set(opened.capture.cameras.filter(({ test }) => test).map(({ name }) => name))
+  const first = [...plan.frames.values()][0]
+  const common = {
+    ...{ workspace, source: opened, options, testCameras },
+    sourceFrame: (frame: number) => first?.[frame] ?? frame,
+  }
+  await checkClouds(common, names, cloudFrames(plan.count, options))
+
+  const files = await fingerprint(opened)
+  const expected = await estimate(workspace, opened, files, plan, options)
   report({ type: 'estimate', ...expected })
   checkDisk(workspace.folder, expected, options.ignoreDisk)
 
-  const files = await fingerprint(opened)
   const pictures = picturesOf(opened, plan, workspace.folder, options)
   const framesId = await extractFrames(workspace, opened, files, plan, options)
   if (options.checkAlignment) await checkAlignment(pictures, plan, offsets, options, report)
@@ -68,17 +94,14 @@ export async function processRecordings(
     solved.cameras,
     options,
   )
-  const testCameras = new Set(opened.capture.cameras.filter(({ test }) => test).map(({ name }) => name))
   if (undistorted.views.every(({ name }) => testCameras.has(name)))
     throw new ProcessError('every camera that is left is a test camera; choose others with --test-cameras')
   let device: Device | null = null
   const { device: name = 'auto', threads } = options
-  const first = [...plan.frames.values()][0]
   try {
     const context = {
-      ...{ workspace, source: opened, options, testCameras },
+      ...common,
       ...{ views: undistorted.views, images: undistorted.images },
-      sourceFrame: (frame: number) => first?.[frame] ?? frame,
       device: async () => {
         device ??= await (hooks.openDevice?.() ?? selectDevice(name, threads === undefined ? {} : { threads }))
         return device
@@ -103,6 +126,10 @@ function ofShots({ capture }: Source, plan: FramePlan, options: ProcessOptions, 
   const rows = [...plan.frames.values()]
   const few = Array.from({ length: plan.count }, (_, frame) => rows.filter((row) => row[frame] !== null).length < 3)
   const found = capture.clouds.length > 0 ? 'given' : 'random'
+  if ((wanted === 'stereo' || wanted === 'sparse') && few.includes(true))
+    throw new ProcessError(
+      `--clouds ${wanted} needs three images of every moment, and frame ${few.indexOf(true)} has fewer, since the cameras move; choose ${capture.clouds.length > 0 ? 'given or ' : ''}random`,
+    )
   const clouds = wanted === 'auto' && few.includes(true) ? found : wanted
   report({
     type: 'note',
@@ -125,12 +152,11 @@ async function checkAlignment(
   pictures: Pictures,
   plan: FramePlan,
   offsets: Readonly<Record<string, number>>,
-  { every = 1, fps }: ProcessOptions,
+  { every = 1, fps, signal }: ProcessOptions,
   report: Report,
 ): Promise<void> {
-  const energies = await motionEnergies(pictures, plan, (camera) =>
-    report({ type: 'output', step: 'frames', text: `motion of ${camera}` }),
-  )
+  const progress = (camera: string) => report({ type: 'output', step: 'frames', text: `motion of ${camera}` })
+  const energies = await motionEnergies(pictures, plan, progress, signal)
   const misfits = findMisfits(energies)
   for (const { camera, frames, score } of misfits) {
     const when = `${Math.abs(frames)} ${Math.abs(frames) === 1 ? 'frame' : 'frames'} ${frames > 0 ? 'later' : 'earlier'}`

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
 import { type Capture, type CaptureImage, openCapture, type TestRule } from '@clipgstream/io'
 import { nodeFolder } from '@clipgstream/io/node'
@@ -24,8 +24,9 @@ export interface Source {
 /** Opens a folder of recordings, and looks at every video from end to end. */
 export async function openSource(folder: string, options: ProcessOptions, report: Report): Promise<Source> {
   const capture = await openCapture(nodeFolder(folder), captureOptions(options))
-  for (const { severity, message } of capture.problems) {
+  for (const { severity, code, message } of capture.problems) {
     // A calibration that is about to be computed is not missing.
+    if (code === 'uncalibrated' && options.calibrate) continue
     report({ type: severity === 'note' ? 'note' : 'warning', message })
   }
   if (capture.moving && options.calibrate)
@@ -34,6 +35,7 @@ export async function openSource(folder: string, options: ProcessOptions, report
     )
   const recordings = new Map<string, Recording>()
   for (const camera of capture.cameras) {
+    options.signal?.throwIfAborted()
     const { source, name } = camera
     if (source.kind === 'video') {
       const path = join(folder, source.path)
@@ -49,10 +51,16 @@ export async function openSource(folder: string, options: ProcessOptions, report
     if (recording.kind === 'images') {
       return { name, present: recording.images.map((image) => image !== null), fps: capture.fps }
     }
-    const { frames, fps, variable, turned } = recording.info
+    const { frames, fps, variable, turned, missing, gapAfter } = recording.info
     if (turned) report({ type: 'note', message: `${name}: its frames are turned as the file says: ${turned}` })
     if (variable && recording.info.damage === null)
-      report({ type: 'warning', message: `${name}: the time between frames varies; frames are counted, not timed` })
+      report({
+        type: 'warning',
+        message:
+          gapAfter === null
+            ? `${name}: the time between frames varies; frames are counted, not timed`
+            : `${name} lost frames, by its time stamps: ${missing}, the first behind frame ${gapAfter}. Frames are counted, not timed: from there on it shows later moments than other cameras; take frames up to there (--frames), or record again`,
+      })
     return { name, present: new Array<boolean>(frames).fill(true), fps }
   })
   return { folder, capture, recordings, timelines }
@@ -108,19 +116,33 @@ export async function soundOffsets(source: Source, report: Report): Promise<Reco
   return offsets
 }
 
-/** Sizes and times of all files of a source that are used, for records of steps. */
-export async function fingerprint(source: Source): Promise<unknown> {
-  const files: [string, number, number][] = []
-  const add = async (path: string) => {
-    const { size, mtimeMs } = await stat(join(source.folder, path))
-    files.push([path, size, Math.round(mtimeMs)])
+type Stamp = readonly [path: string, size: number, time: number]
+
+/** Sizes and times of all recordings of a source, with their masks, for records of steps. */
+export async function fingerprint({ folder, capture }: Source): Promise<readonly Stamp[]> {
+  const files = capture.cameras.flatMap(({ source }) =>
+    source.kind === 'video'
+      ? [source.path]
+      : source.images.flatMap(({ path, mask }) => (mask === null ? [path] : [path, mask])),
+  )
+  const stamps: Stamp[] = []
+  for (const path of files) stamps.push(await stampOf(folder, path))
+  return stamps
+}
+
+/** The same of its clouds, of which some are folders of a few files. */
+export async function cloudStamps({ folder, capture }: Source): Promise<readonly Stamp[]> {
+  const stamps: Stamp[] = []
+  for (const { path } of capture.clouds) {
+    const inside = await readdir(join(folder, path)).catch(() => null)
+    for (const name of inside?.sort() ?? ['.']) stamps.push(await stampOf(folder, join(path, name)))
   }
-  for (const camera of source.capture.cameras) {
-    const { source: own } = camera
-    if (own.kind === 'video') await add(own.path)
-    else for (const { path } of own.images) await add(path)
-  }
-  return files
+  return stamps
+}
+
+async function stampOf(folder: string, path: string): Promise<Stamp> {
+  const { size, mtimeMs } = await stat(join(folder, path))
+  return [path, size, Math.round(mtimeMs)]
 }
 
 /** Neither may hold the other. */

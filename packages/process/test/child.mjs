@@ -1,6 +1,7 @@
 // Makes a dataset and kills itself, as a power cut would, when a step has come as far as it was told.
 import { processRecordings } from '@clipgstream/process'
 
+process.env['FAKE_PARENT'] = String(process.pid)
 const [source = '', dataset = '', options = '', killStep, killDone] = process.argv.slice(2)
 await processRecordings(source, dataset, JSON.parse(options), (event) => {
   const there =

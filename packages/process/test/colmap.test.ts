@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
   ColmapError,
@@ -83,6 +84,8 @@ describe('calibration with COLMAP', () => {
       'mapper at work',
     ])
     expect(printed.at(-1)).toMatch(/^refined: /)
+    // A calibration that is about to be computed is not missing.
+    expect(events.some((event) => 'message' in event && /no calibration/.test(event.message))).toBe(false)
     expect(readFileSync(at('a/.process/colmap/database.db'), 'utf8')).toBe('cam0.png cam1.png cam2.png cam3.png')
   })
 
@@ -118,7 +121,9 @@ describe('calibration with COLMAP', () => {
     const { report, events } = await run('c', 'parts', { colmap: { program, allowMissing: true } })
     expect(report.cameras.map(({ name }) => name)).toEqual(['cam0', 'cam1', 'cam3'])
     expect(
-      events.some((event) => event.type === 'output' && /could not place 1 of 4 cameras: cam2/.test(event.text)),
+      events.some(
+        (event) => event.type === 'warning' && /could not place 1 of 4 cameras: cam2.*left out$/.test(event.message),
+      ),
     ).toBe(true)
   })
 
@@ -140,6 +145,33 @@ describe('calibration with COLMAP', () => {
     expect((await run('d')).report.usable).toBe(true)
   })
 
+  it('takes an option that COLMAP does not know for what it is', async () => {
+    await expect(run('o', '', { colmap: { program, set: { mapper: { foo: '3' } } } })).rejects.toThrow(
+      /mapper does not know the option foo; look at --colmap-set/,
+    )
+  })
+
+  it('is not believed when what it wrote is not whole', async () => {
+    await expect(run('w', 'full')).rejects.toThrow(
+      /wrote a model that is not whole \(.*cameras.bin.*Is the disk full\?/,
+    )
+    expect(readdirSync(at('w/.process/colmap'))).not.toContain('sparse')
+    expect((await run('w')).report.usable).toBe(true)
+  })
+
+  it('is asked for before anything is made or removed', async () => {
+    const missing = { colmap: { program: at('nowhere') } }
+    await expect(run('e', '', missing)).rejects.toThrow(/COLMAP was not found/)
+    expect(readdirSync(at('e/.process'))).toEqual([])
+    await run('e')
+    const solved = readFileSync(at('e/.process/cameras-solved.json'), 'utf8')
+    // Cameras that are there need no COLMAP; others may not cost them.
+    expect((await run('e', '', missing)).report.usable).toBe(true)
+    await expect(run('e', '', { ...missing, colmapFrames: 2 })).rejects.toThrow(/COLMAP was not found/)
+    expect(readFileSync(at('e/.process/cameras-solved.json'), 'utf8')).toBe(solved)
+    expect(readdirSync(at('e/.process/colmap'))).toContain('refined')
+  })
+
   it('refuses a rig that was folded onto itself', async () => {
     await expect(run('f', 'folded')).rejects.toThrow(
       /cameras into the same place: cam0 and cam1.*folded onto itself.*--colmap-neighbours 3/,
@@ -151,6 +183,34 @@ describe('calibration with COLMAP', () => {
     expect(warnings.some((message) => /same place: cam0 and cam1/.test(message))).toBe(true)
     // The models here have no points at all.
     expect(warnings).toContainEqual(expect.stringMatching(/^few points hold cam0 \(0\), cam1 \(0\), cam2 \(0\), cam3/))
+  })
+
+  it('does not outlive its parent, however that ends', async () => {
+    const isGone = async (dataset: string) => {
+      const pid = Number(readFileSync(at(`${dataset}/.process/colmap/hanging.txt`), 'utf8'))
+      const alive = () => {
+        try {
+          return process.kill(pid, 0)
+        } catch {
+          return false
+        }
+      }
+      for (let i = 0; i < 100 && alive(); i++) await setTimeout(50)
+      return !alive()
+    }
+    const child = fileURLToPath(new URL('child.mjs', import.meta.url))
+    const env = { ...process.env, FAKE_COLMAP: 'hang matches_importer' }
+    const { signal } = spawnSync(process.execPath, [child, at('images'), at('h'), JSON.stringify(options)], { env })
+    expect(signal).toBe('SIGKILL')
+    expect(await isGone('h')).toBe(true)
+    const stop = new AbortController()
+    process.env['FAKE_COLMAP'] = 'hang matches_importer'
+    const running = processRecordings(at('images'), at('i'), { ...options, signal: stop.signal })
+    const settled = expect(running).rejects.toThrow('enough')
+    while (!existsSync(at('i/.process/colmap/hanging.txt'))) await setTimeout(20)
+    stop.abort(new Error('enough'))
+    await settled
+    expect(await isGone('i')).toBe(true)
   })
 
   it.each(['bundle_adjuster', 'mapper'])('goes on after a kill where COLMAP was: %s', async (command) => {

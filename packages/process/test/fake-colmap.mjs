@@ -28,7 +28,17 @@ if (mode === `fail ${command}`) {
   process.exit(1)
 }
 if (mode === `kill ${command}`) {
-  process.kill(process.ppid, 'SIGKILL')
+  process.kill(Number(process.env['FAKE_PARENT']), 'SIGKILL')
+  process.exit(1)
+}
+if (mode === `hang ${command}`) {
+  writeFileSync('hanging.txt', String(process.pid))
+  if (process.env['FAKE_PARENT']) process.kill(Number(process.env['FAKE_PARENT']), 'SIGKILL')
+  setInterval(() => {}, 1000)
+  await new Promise(() => {})
+}
+if (rest.includes('--foo')) {
+  process.stderr.write("ERROR: Failed to parse options - unrecognised option '--foo'.\n")
   process.exit(1)
 }
 if (command === 'feature_extractor') {
@@ -51,6 +61,8 @@ if (command === 'mapper' && mode !== 'none') {
     cpSync(join(process.env['FAKE_MODELS'] ?? '', name), to, { recursive: true })
   }
 }
+// On a full disk COLMAP goes on as if nothing were.
+if (command === 'mapper' && mode === 'full') writeFileSync(join(option('output_path'), '0/cameras.bin'), '')
 if (command === 'mapper' && mode === 'none') {
   process.stdout.write('=> No good initial image pair found.\n')
   process.stderr.write('ERROR: failed to create sparse model\n')

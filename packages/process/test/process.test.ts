@@ -98,6 +98,24 @@ describe('from videos with a calibration', () => {
       'clouds start',
       'dataset start',
     ])
+    const expected = async (options: Partial<ProcessOptions>) =>
+      (await run(videos, at('one'), { ...quick, ...options })).events.flatMap((event) =>
+        event.type === 'estimate' ? event.parts.slice(0, 2).map(({ what }) => what) : [],
+      )
+    expect(await expected({ randomPoints: 200 })).toEqual(['0 images out of videos', '0 undistorted images'])
+    expect(await expected({ randomPoints: 200, force: ['images'] })).toEqual([
+      '0 images out of videos',
+      '20 undistorted images',
+    ])
+    expect(await expected({ randomPoints: 200, downscale: 2 })).toEqual([
+      '0 images out of videos',
+      '20 undistorted images',
+    ])
+    expect(await expected({ randomPoints: 200, frames: [1, 5] })).toEqual([
+      '16 images out of videos',
+      '16 undistorted images',
+    ])
+    expect(await expected({ randomPoints: 200 })).toEqual(['20 images out of videos', '20 undistorted images'])
     // How clips are merged changes no point.
     expect(await again({ randomPoints: 200, maxPoints: 100 })).toEqual([
       'frames skip',
@@ -199,7 +217,9 @@ describe('what can be wrong', () => {
       })
     const failing = processRecordings(videos, at('full'), quick, () => {}, { write })
     await expect(failing).rejects.toMatchObject({ name: 'DiskFullError' })
-    await expect(failing).rejects.toThrow(/is full; .* could not be written. What is complete stays/)
+    await expect(failing).rejects.toThrow(
+      /is full, of bytes or of files; .* could not be written. What is complete stays/,
+    )
     const { states } = await run(videos, at('full'))
     expect(states[0]).toBe('frames resume')
   })

@@ -137,6 +137,28 @@ describe('alignment', () => {
     expect(findMisfits(energies(-1)).map(({ camera, frames }) => ({ camera, frames }))).toEqual([
       { camera: 'c', frames: -1 },
     ])
+    // Views of the very same correlate to 1.
+    const same = noise(40, 5)
+    const moved = Float64Array.from(same, (_, t) => same[t - 2] ?? 0)
+    const equal = new Map<string, ArrayLike<number>>([
+      ['a', same],
+      ['b', same],
+      ['c', moved],
+      ['d', same],
+    ])
+    expect(findMisfits(equal).map(({ camera, frames }) => ({ camera, frames }))).toEqual([{ camera: 'c', frames: 2 }])
+    // Smooth motion that views share half of has shifts that fit by chance: of 18 frames none is told.
+    const wave = (seed: number) => {
+      const phases = noise(4, seed)
+      return Float64Array.from({ length: 18 }, (_, t) =>
+        phases.reduce((sum, phase, k) => sum + Math.sin(0.35 * (k + 1) * t + 9 * phase) / (k + 1), 0),
+      )
+    }
+    for (let rig = 0; rig < 50; rig++) {
+      const common = wave(1000 + rig)
+      const own = (i: number) => wave(7 * rig + i).map((value, t) => value + common[t]!)
+      expect(findMisfits(new Map(['a', 'b', 'c', 'd', 'e', 'f'].map((name, i) => [name, own(i)])))).toEqual([])
+    }
     // Without motion, nothing is said.
     expect(findMisfits(new Map(['a', 'b', 'c'].map((name) => [name, new Float32Array(30)])))).toEqual([])
   })

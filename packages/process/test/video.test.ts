@@ -40,6 +40,13 @@ describe('videos', () => {
     await expect(collect(at('a.mp4'), [23])).rejects.toThrow(/ends after 23 frames; frame 23 was asked for/)
   })
 
+  it('has the rate of its frames, also where some were lost', async () => {
+    const times = Array.from({ length: 40 }, (_, i) => (i < 12 ? i : i + 2))
+    await makeVideo(at('lost.mp4'), { ...counted, frames: 40, rate: 25, times })
+    expect(await probeVideo(at('lost.mp4'))).toMatchObject({ frames: 40, missing: 2, gapAfter: 11, variable: true })
+    expect((await probeVideo(at('lost.mp4'))).fps).toBeCloseTo(25, 6)
+  })
+
   it.each(['bt709', 'bt601', undefined] as const)('keeps colours of a video with matrix %s', async (matrix) => {
     const path = at(`${matrix}.mp4`)
     await makeVideo(path, { ...small, frames: 2, pixel: () => [200, 30, 60], ...(matrix && { matrix }) })

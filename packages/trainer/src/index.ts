@@ -47,7 +47,13 @@ export {
   type TrainingOperators,
 } from './operators.js'
 export { type ClipGradients, ClipOptimizer, type ParameterGroup } from './optimizer.js'
-export { type ImportedIndexing, type ImportedStream, type ImportOptions, importOriginal } from './original/import.js'
+export {
+  type ImportedIndexing,
+  type ImportedStream,
+  type ImportOptions,
+  importedFingerprint,
+  importOriginal,
+} from './original/import.js'
 export {
   ClipPlayer,
   disposeGaussians,

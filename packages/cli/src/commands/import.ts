@@ -1,7 +1,8 @@
 import { openDataset } from '@clipgstream/io'
 import { nodeFolder } from '@clipgstream/io/node'
-import { importOriginal } from '@clipgstream/trainer'
+import { importedFingerprint, importOriginal, readManifest } from '@clipgstream/trainer'
 import { openRunFolder } from '@clipgstream/trainer/node'
+import { CommandError } from '../command-error.js'
 import type { Terminal } from '../terminal.js'
 
 interface ImportFlags {
@@ -18,6 +19,9 @@ export async function importCheckpoint(
   flags: ImportFlags,
 ): Promise<void> {
   const { clipSize, indexing } = flags
+  const there = await readManifest(nodeFolder(run))
+  if (there && there.data.fingerprint !== importedFingerprint)
+    throw new CommandError(`${run} holds a clip stream that was trained; choose another folder`)
   const dataset = flags.dataset === undefined ? null : await openDataset(nodeFolder(flags.dataset), { clipSize })
   const { manifest, skipped, indexings } = await importOriginal(nodeFolder(history), await openRunFolder(run), {
     clipSize,

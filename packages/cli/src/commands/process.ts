@@ -2,22 +2,34 @@ import { readFile, stat } from 'node:fs/promises'
 import { formatInspection } from '@clipgstream/io'
 import { type ProcessEvent, processRecordings, type StepName } from '@clipgstream/process'
 import { type ProcessFlags, parseOffsets, processOptions } from '../process-options.js'
+import { stopOnSignals } from '../signals.js'
 import { bytesText, durationText, type Progress, type Terminal } from '../terminal.js'
 
-/** Recordings of a rig to a dataset; run again, it goes on where it stopped. */
+/**
+ * Recordings of a rig to a dataset; run again, it goes on where it stopped. The first Ctrl-C or SIGTERM ends it, and COLMAP with
+ * it, as soon as files under way are whole; 130 or 143 then.
+ */
 export async function processCommand(
   terminal: Terminal,
   source: string,
   dataset: string,
   flags: ProcessFlags,
-): Promise<void> {
+): Promise<number> {
   const options = processOptions(flags, await readOffsets(flags.offsets))
   const display = createDisplay(terminal)
+  using stop = stopOnSignals()
   try {
-    const report = await processRecordings(source, dataset, options, display.show)
+    const report = await processRecordings(source, dataset, { ...options, signal: stop.signal }, display.show)
     display.close()
     terminal.line(formatInspection(report))
     terminal.event({ type: 'inspection', ...report })
+    return 0
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    display.close()
+    terminal.line(`stopped: what is complete stays in ${dataset}; the same command goes on from there`)
+    terminal.event({ type: 'stopped' })
+    return stop.exitCode()
   } finally {
     display.close()
   }

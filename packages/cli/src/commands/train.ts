@@ -15,7 +15,8 @@ import { createLogWriter, openRunFolder, trainOnDevices } from '@clipgstream/tra
 import { CommandError } from '../command-error.js'
 import { type DataFlags, datasetOptions } from '../data.js'
 import { openDevice } from '../device.js'
-import { exitCodes, stopped } from '../report.js'
+import { exitCodes } from '../report.js'
+import { stopOnSignals } from '../signals.js'
 import type { Terminal } from '../terminal.js'
 import { createTrainDisplay } from '../train-display.js'
 
@@ -88,27 +89,6 @@ async function follow(
     if (event.type === 'done') done = event
   }
   return done
-}
-
-/** The first Ctrl-C or SIGTERM aborts `signal`; the second one ends the process. */
-function stopOnSignals(): { signal: AbortSignal; exitCode(): number } & Disposable {
-  const interrupt = new AbortController()
-  let received: keyof typeof stopped = 'SIGINT'
-  const handlers = (['SIGINT', 'SIGTERM'] as const).map((name) => {
-    const handler = () => {
-      received = name
-      interrupt.abort()
-    }
-    process.once(name, handler)
-    return [name, handler] as const
-  })
-  return {
-    signal: interrupt.signal,
-    exitCode: () => stopped[received],
-    [Symbol.dispose]() {
-      for (const [name, handler] of handlers) process.off(name, handler)
-    },
-  }
 }
 
 /** Clips are as long as the dataset's clouds were made for, unless something says otherwise. */

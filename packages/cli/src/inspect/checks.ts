@@ -39,6 +39,8 @@ export async function checkSubject(
   const found = inVideos ? inVideos.portraits : hasImages ? await portraitsOf(subject, terminal) : []
   const watched = inVideos ? inVideos.watched : hasImages ? await watchAll(subject, terminal) : null
   const clipChecks: ClipCheck[] = []
+  // Those of clouds that lie on what the cameras see.
+  const surfaces: ClipCheck[] = []
   let reference: PointCloud | null = null
   const chosen = evenly(
     clips.filter(({ cloud }) => cloud !== null),
@@ -51,14 +53,22 @@ export async function checkSubject(
   for (const clip of chosen) {
     const cloud = await readCloud(clip.cloud, findings)
     if (!cloud || cloud.count === 0) continue
-    reference ??= cloud
+    const random = isOneColour(cloud)
+    if (random)
+      unchecked.push(
+        `cameras and colours against the points of clip ${clip.index}: all have one colour, as random points do, which lie on no surface`,
+      )
+    else reference ??= cloud
     if (!cloud.colors) unchecked.push(`colours of the points of clip ${clip.index}: its cloud has none`)
-    const scene = await checkClip(subject, clip, cloud, (name) => progress.update(++done, name))
+    const scene = await checkClip(subject, clip, random ? { ...cloud, colors: null } : cloud, (name) =>
+      progress.update(++done, name),
+    )
     clipChecks.push(scene.check)
+    if (!random) surfaces.push(scene.check)
     await drawn(scene)
   }
   progress.stop()
-  const calibration = calibrationFindings(subject, clipChecks)
+  const calibration = calibrationFindings(subject, surfaces)
   const together = !calibration.some(({ severity }) => severity === 'stop')
   const distrusted = new Set(
     cameras.filter(({ name }) => calibration.some(({ where }) => where === name)).map(({ index }) => index),
@@ -74,7 +84,7 @@ export async function checkSubject(
   findings.push(...calibration)
   if (watched) {
     findings.push(...timeFindings(subject, watched, lags))
-    if (clipChecks.length === 0) {
+    if (surfaces.length === 0) {
       const levels = watched.notes.map((own) => {
         const there = own.flatMap((note) => (note ? [note.brightness] : []))
         return there.length > 0 ? mean(there) : null
@@ -82,10 +92,14 @@ export async function checkSubject(
       findings.push(...exposureFindings(subject, levels))
     }
   }
-  findings.push(...coverageFindings(subject, clipChecks))
-  if (together) findings.push(...colourFindings(subject, clipChecks, distrusted))
+  findings.push(...coverageFindings(subject, surfaces))
+  if (together) findings.push(...colourFindings(subject, surfaces, distrusted))
   findings.push(...sharpnessFindings(subject, found))
   return { watched, portraits: found, clips: clipChecks, lags, findings, unchecked }
+}
+
+function isOneColour({ colors }: PointCloud): boolean {
+  return colors !== null && colors.length > 3 && colors.every((value, i) => value === colors[i % 3])
 }
 
 async function portraitsOf(subject: Subject, terminal: Terminal): Promise<Portrait[]> {

@@ -151,6 +151,8 @@ export function finishCapture(reading: Reading, draft: Draft): Capture {
     scene: { near: null, far: null, center: null, scale: null, ...draft.scene },
     problems: findings.problems,
   }
+  if (options.masks !== undefined && masked === 0)
+    findings.error('missing-mask', `there are no masks of its images in folders named ${options.masks}`)
   throwErrors(vfs, findings.problems, options.allowGaps ?? false)
   return capture
 }

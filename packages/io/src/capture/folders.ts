@@ -2,7 +2,8 @@ import { imageExtensions } from '../images/probe.js'
 import { compareNatural, extension, joinPath, normalizePath, stem } from '../vfs/path.js'
 import type { Vfs, VfsEntry } from '../vfs/vfs.js'
 
-export const videoExtensions: readonly string[] = ['mp4', 'mov', 'mkv', 'avi', 'webm', 'm4v', 'mts', 'ts']
+export const videoExtensions: readonly string[] =
+  'mp4 mov mkv avi webm m4v mts m2ts ts mxf mpg mpeg wmv flv 3gp ogv nut y4m'.split(' ')
 export const maskFolders: readonly string[] = ['masks', 'mask', 'seg']
 
 /** A source whose folders are listed once. */

@@ -121,10 +121,19 @@ export function formatInspection(report: DatasetReport): string {
   ]
   const order = { error: 0, warning: 1, note: 2 }
   const sorted = [...problems].sort((a, b) => order[a.severity] - order[b.severity])
-  for (const { severity, message } of sorted.slice(0, mostLines.problems)) lines.push(row(severity, message))
+  // Gaps are passed over where the report says so.
+  const label = (severity: Problem['severity']) => (severity === 'error' && report.usable ? 'gap' : severity)
+  for (const { severity, message } of sorted.slice(0, mostLines.problems)) lines.push(row(label(severity), message))
   if (sorted.length > mostLines.problems) lines.push(row('', `and ${sorted.length - mostLines.problems} more problems`))
-  lines.push(row('result', report.usable ? 'can be used' : 'cannot be used until the errors are fixed'))
+  lines.push(row('result', resultText(report)))
   return lines.join('\n')
+}
+
+function resultText({ usable, problems }: DatasetReport): string {
+  const errors = problems.filter(({ severity }) => severity === 'error')
+  if (usable) return errors.length > 0 ? 'can be used with --allow-gaps' : 'can be used'
+  const gaps = errors.every(({ gap }) => gap === true) ? '; --allow-gaps goes on without what is missing' : ''
+  return `cannot be used until the errors are fixed${gaps}`
 }
 
 function frameLine({ frames, firstFrame, lastFrame, fps }: DatasetReport): string {

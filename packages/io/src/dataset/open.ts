@@ -15,9 +15,11 @@ export class DatasetError extends IoError {
     readonly dataset: string,
     readonly problems: readonly Problem[],
   ) {
-    const errors = problems.filter(({ severity }) => severity === 'error').map(({ message }) => message)
+    const errors = problems.filter(({ severity }) => severity === 'error')
+    const listed = errors.slice(0, 5).map(({ message }) => message)
     const more = errors.length > 5 ? `\n  and ${errors.length - 5} more` : ''
-    super(`${dataset} cannot be used:\n  ${errors.slice(0, 5).join('\n  ')}${more}`)
+    const remedy = errors.every(({ gap }) => gap === true) ? '\n  --allow-gaps goes on without what is missing' : ''
+    super(`${dataset} cannot be used:\n  ${listed.join('\n  ')}${more}${remedy}`)
   }
 }
 

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OptionError, writePointCloud } from '@clipgstream/io'
+import { writePointCloud } from '@clipgstream/io'
 import { runStep, workFolder } from '../steps/step.js'
+import type { ProcessOptions } from '../types.js'
 import type { CloudContext } from './captures.js'
 import type { CloudMaker } from './maker.js'
 import { chooseClouds } from './sources.js'
@@ -18,6 +19,11 @@ export interface FramePoints extends Pick<CloudMaker, 'kind' | 'finest'> {
 
 export const pointsFolder = `${workFolder}/clouds`
 
+/** Frames of the dataset that get a cloud. */
+export function cloudFrames(count: number, { clipSize = 10, cloudEvery = 1 }: ProcessOptions): number[] {
+  return Array.from({ length: count }, (_, i) => i).filter((i) => (i % clipSize) % cloudEvery === 0)
+}
+
 /** Step 4: the points of every frame, and what all frames have in common. Whatever becomes of them, they are made once. */
 export async function makePoints(
   context: CloudContext,
@@ -25,13 +31,8 @@ export async function makePoints(
   count: number,
 ): Promise<FramePoints> {
   const { workspace, options } = context
-  const { clipSize = 10, cloudEvery = 1 } = options
-  for (const [name, value] of [
-    ['clipSize', clipSize],
-    ['cloudEvery', cloudEvery],
-  ] as const)
-    if (!(Number.isInteger(value) && value >= 1)) throw new OptionError(name, value, 'a whole number above 0')
-  const frames = Array.from({ length: count }, (_, i) => i).filter((i) => (i % clipSize) % cloudEvery === 0)
+  const { clipSize = 10 } = options
+  const frames = cloudFrames(count, options)
   const maker = await chooseClouds(context, frames)
   const made = maker.still ? [0] : frames
   const { kind, background } = maker

@@ -5,41 +5,55 @@ import { distantPoints, sparseCloud as triangulateCorners } from '@clipgstream/s
 import { sparsePath } from '../cameras.js'
 import { ProcessError } from '../errors.js'
 import { frameName } from '../pictures.js'
+import { cloudStamps } from '../source.js'
 import { type CloudContext, capturesOf, fewestViews, stereoViews } from './captures.js'
 import type { CloudMaker } from './maker.js'
 import { type ColoredCloud, toColored } from './merge.js'
 import { randomPoints } from './random.js'
 import { stereoClouds } from './stereo.js'
 
+type Known = Pick<CloudContext, 'workspace' | 'source' | 'options' | 'testCameras' | 'sourceFrame'>
+
+/** Refuses clouds that cannot be had of these cameras; known before anything is made. */
+export async function checkClouds(known: Known, cameras: readonly string[], frames: readonly number[]): Promise<void> {
+  const { options, source, testCameras } = known
+  const usable = cameras.filter((name) => options.stereoAllCameras === true || !testCameras.has(name))
+  if (options.clouds === 'fused') {
+    const { missing } = await findFused(known, frames)
+    if (missing.length > 0)
+      throw new ProcessError(
+        `stereo/fused.ply is missing for ${missing.length} of ${frames.length} frames, such as ${missing[0]}; choose --clouds stereo or sparse`,
+      )
+  }
+  if (options.clouds === 'stereo' && usable.length < fewestViews)
+    throw new ProcessError(
+      `stereo needs ${fewestViews} cameras or more, there are ${usable.length} that are not for testing; --stereo-all-cameras takes those, too`,
+    )
+  if (options.clouds === 'given' && source.capture.clouds.length === 0)
+    throw new ProcessError('the source has no cloud; choose --clouds stereo, sparse or random')
+}
+
 /** The best that there is: see `ProcessOptions.clouds`. */
 export async function chooseClouds(context: CloudContext, frames: readonly number[]): Promise<CloudMaker> {
   const { clouds = 'auto' } = context.options
+  const cameras = context.views.map(({ name }) => name)
+  await checkClouds(context, cameras, frames)
   const fused = await findFused(context, frames)
   const stereo = stereoViews(context)
   const given = context.source.capture.clouds
   switch (clouds) {
     case 'fused':
-      if (fused.missing.length > 0)
-        throw new ProcessError(
-          `stereo/fused.ply is missing for ${fused.missing.length} of ${frames.length} frames, such as ${fused.missing[0]}; choose --clouds stereo or sparse`,
-        )
-      return fusedClouds(fused.paths)
+      return fusedClouds(fused)
     case 'stereo':
-      if (stereo.length < fewestViews)
-        throw new ProcessError(
-          `stereo needs ${fewestViews} cameras or more, there are ${stereo.length} that are not for testing; --stereo-all-cameras takes those, too`,
-        )
       return stereoClouds(context, stereo, frames)
     case 'given':
-      if (given.length === 0)
-        throw new ProcessError('the source has no cloud; choose --clouds stereo, sparse or random')
       return givenCloud(context)
     case 'sparse':
       return sparseCloud(context)
     case 'random':
       return randomCloud(context)
     case 'auto':
-      if (fused.missing.length === 0 && frames.length > 0) return fusedClouds(fused.paths)
+      if (fused.missing.length === 0 && frames.length > 0) return fusedClouds(fused)
       if (stereo.length >= fewestViews) return stereoClouds(context, stereo, frames)
       return given.length > 0 ? givenCloud(context) : sparseCloud(context)
     default:
@@ -47,25 +61,46 @@ export async function chooseClouds(context: CloudContext, frames: readonly numbe
   }
 }
 
-async function findFused({ source, workspace }: CloudContext, frames: readonly number[]) {
-  const paths = new Map<number, string>()
-  const missing: string[] = []
-  for (const frame of frames) {
-    const inside = `${frameName(frame)}/stereo/fused.ply`
-    for (const folder of [source.folder, workspace.folder]) {
-      if (paths.has(frame)) continue
-      const there = await stat(join(folder, inside)).catch(() => null)
-      if (there?.isFile()) paths.set(frame, join(folder, inside))
-    }
-    if (!paths.has(frame)) missing.push(inside)
-  }
-  return { paths, missing }
+interface Fused {
+  readonly paths: ReadonlyMap<number, string>
+  /** Frame, path, size and time of each. */
+  readonly files: readonly (readonly [number, string, number, number])[]
+  readonly missing: readonly string[]
 }
 
-function fusedClouds(paths: ReadonlyMap<number, string>): CloudMaker {
+/** A frame's `stereo/fused.ply`, in the folder of the source's own frame or in that of the dataset. */
+async function findFused({ source, workspace, sourceFrame }: Known, frames: readonly number[]): Promise<Fused> {
+  const files: [number, string, number, number][] = []
+  const missing: string[] = []
+  for (const frame of frames) {
+    const places = [
+      join(source.folder, sourceFolder(source, sourceFrame(frame))),
+      join(workspace.folder, frameName(frame)),
+    ]
+    const paths = places.map((folder) => join(folder, 'stereo/fused.ply'))
+    const found = await Promise.all(paths.map((path) => stat(path).catch(() => null)))
+    const which = found.findIndex((info) => info?.isFile())
+    const [path, info] = [paths[which], found[which]]
+    if (path !== undefined && info) files.push([frame, path, info.size, Math.round(info.mtimeMs)])
+    else missing.push(join(sourceFolder(source, sourceFrame(frame)), 'stereo/fused.ply'))
+  }
+  return { paths: new Map(files.map(([frame, path]) => [frame, path])), files, missing }
+}
+
+/** Where the images of a frame of the source lie, whose numbers need not begin at 0. */
+function sourceFolder({ recordings }: Known['source'], frame: number): string {
+  for (const recording of recordings.values()) {
+    const path = recording.kind === 'images' ? recording.images[frame]?.path : undefined
+    const folder = /^(frame\d+)\//.exec(path ?? '')?.[1]
+    if (folder !== undefined) return folder
+  }
+  return frameName(frame)
+}
+
+function fusedClouds({ paths, files }: Fused): CloudMaker {
   return {
     kind: 'fused',
-    inputs: { paths: [...paths] },
+    inputs: { files },
     still: false,
     async make(frame) {
       const path = paths.get(frame) ?? ''
@@ -85,11 +120,11 @@ async function sparsePoints({ workspace }: CloudContext): Promise<ColoredCloud> 
   return toColored(readPointCloud(new Uint8Array(await readFile(join(workspace.folder, sparsePath))), sparsePath))
 }
 
-function givenCloud({ source, sourceFrame }: CloudContext): CloudMaker {
+async function givenCloud({ source, sourceFrame }: CloudContext): Promise<CloudMaker> {
   const { clouds } = source.capture
   return {
     kind: 'given',
-    inputs: { clouds: clouds.map(({ path }) => path) },
+    inputs: { clouds: await cloudStamps(source) },
     still: clouds.every(({ frames }) => frames === null),
     async make(frame) {
       const own = sourceFrame(frame)

@@ -49,10 +49,7 @@ export async function makeClouds(context: CloudContext, points: FramePoints, cou
       const chosen = chooseScale(first, options, points.finest, still)
       const near = mergeClip(first, chosen.voxel, still)
       if (near.positions.length === 0)
-        throw new ProcessError(
-          `clip 0 has no points (--clouds ${kind}): do neighbouring cameras see the same, and are their poses right? ` +
-            'Where cameras stand far apart, --clouds sparse finds less but more surely, and --clouds random always has points',
-        )
+        throw new ProcessError(`clip 0 has no points (--clouds ${kind}): ${noPointsRemedy[kind]}`)
       const reference = distantPoints > 0 ? joined(near, await distant(near)) : near
       const residualOf = createResidual(reference, chosen.threshold, originalConstants ? 'nearest' : 'union')
       await workspace.write(settingsPath, `${JSON.stringify({ source: kind, ...chosen })}\n`)
@@ -73,6 +70,17 @@ export async function makeClouds(context: CloudContext, points: FramePoints, cou
     },
   })
 }
+
+const look = 'do neighbouring cameras see the same, and are their poses right?'
+const always = '--clouds random needs neither'
+
+const noPointsRemedy = {
+  fused: 'the fused.ply of its frames are empty; choose --clouds stereo, sparse or random',
+  given: 'the clouds of the source are empty; choose --clouds stereo, sparse or random',
+  stereo: `${look} Where cameras stand far apart or see little texture, --clouds sparse finds less but more surely; ${always}`,
+  sparse: `${look} No corner was found again by three cameras; ${always}`,
+  random: `the cameras see no space in common; ${look}`,
+} as const satisfies Record<FramePoints['kind'], string>
 
 async function readCloud(workspace: Workspace, path: string): Promise<ColoredCloud> {
   return toColored(readPointCloud(new Uint8Array(await readFile(join(workspace.folder, path))), path))

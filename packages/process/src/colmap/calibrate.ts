@@ -7,7 +7,7 @@ import { withDatabase } from './database.js'
 import { joinMoments, standIns } from './moments.js'
 import { type CameraPair, choosePairs, fewCameras, type Moments, neighbourPairs, pairList } from './pairs.js'
 import { refine } from './refine.js'
-import { type ColmapProgram, findColmap, type RunOptions } from './run.js'
+import { type ColmapProgram, findColmap, type RunOptions, unknownOption } from './run.js'
 import { foldedCameras, mappedModels, missingCameras, noModel, readSolution, type Solution } from './solution.js'
 
 export interface CalibrateOptions extends ColmapOptions {
@@ -46,7 +46,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
     ['feature_extractor', () => extract(context, database)],
     ['matcher', () => match(context)],
     ...(several ? [['moments', () => uniteMoments(context)] satisfies (typeof stages)[number]] : []),
-    ['mapper', () => map(context, several ? joined : database, files.size)],
+    ['mapper', () => map(context, several ? joined : database, files)],
   ]
   if (!(await isFolder(join(folder, 'sparse')))) {
     for (const [i, [name, work]] of stages.entries()) {
@@ -60,12 +60,11 @@ export async function calibrate(options: CalibrateOptions): Promise<Solution> {
     throw new ColmapError(
       `${missing}. Give a calibration, add cameras or moments (--colmap-frames) between, or go on without them by --allow-missing-cameras`,
     )
-  if (missing) onLine(`warning: ${missing}; they are left out`)
   options.onStage('refine', stages.length, stages.length + 1)
   if (!(await isFolder(join(folder, 'refined'))))
     await refine(colmap, { from: models[0].path, to: 'refined', ...(!lens && { wider: widerLens }) }, context.run)
   const found = await readSolution(folder, 'refined', files)
-  const warnings = [...found.warnings]
+  const warnings = [...(missing ? [`${missing}; they are left out`] : []), ...found.warnings]
   const folded = foldedCameras(found.cameras)
   if (folded.length > 0) {
     const message =
@@ -179,7 +178,7 @@ async function uniteMoments(context: Context): Promise<void> {
   await colmap.run('matches_importer', { ...matches, ...(await useGpu(context, 'matches_importer', 'Matching')) }, run)
 }
 
-async function map({ colmap, options, run }: Context, path: string, cameras: number): Promise<void> {
+async function map({ colmap, options, run }: Context, path: string, files: ReadonlyMap<string, string>) {
   const { folder } = options
   const partial = join(folder, 'sparse.partial')
   await rm(partial, { recursive: true, force: true })
@@ -191,9 +190,10 @@ async function map({ colmap, options, run }: Context, path: string, cameras: num
   await colmap.run('mapper', { ...settings, ...options.set?.['mapper'] }, run).catch(async (error: unknown) => {
     // It fails when it finds no model at all; an empty folder says the same.
     const models = await readdir(partial).catch(() => [])
-    if (!(error instanceof ColmapError) || models.length > 0) throw error
-    throw new ColmapError(noModel(cameras), error.output.slice(-4), { cause: error })
+    if (!(error instanceof ColmapError) || models.length > 0 || unknownOption(error.output)) throw error
+    throw new ColmapError(noModel(files.size), error.output.slice(-4), { cause: error })
   })
+  await mappedModels(folder, files, 'sparse.partial')
   await rename(partial, join(folder, 'sparse'))
 }
 

@@ -4,7 +4,7 @@ import { cameraModel, parametersOf } from '@clipgstream/camera'
 import { type ColmapModel, readColmapModel, writeColmapModel } from '@clipgstream/io'
 import { nodeFolder, writeAtomic } from '@clipgstream/io/node'
 import type { ColmapProgram, RunOptions } from './run.js'
-import { meanError, pointsOfImages } from './solution.js'
+import { meanError, pointsOfImages, readMade } from './solution.js'
 
 /** Observations farther than this many times the mean error are taken for wrong matches; Rayleigh's law has one in 800 there. */
 const farOff = 3
@@ -30,12 +30,12 @@ export async function refine(
   const scratch: Scratch = { filtered: `${to}.filtered`, adjusted: `${to}.partial`, wide: `${to}.wide` }
   for (const path of Object.values(scratch)) await rm(at(path), { recursive: true, force: true })
   let source = wider === undefined ? from : await chooseLens(colmap, from, wider, scratch, run)
-  let model = await read(run.cwd, source)
+  let model = await readMade(run.cwd, source)
   for (let round = 0; round < rounds; round++) {
     const limit = await withoutFar(colmap, source, scratch, run)
     const before = observations(model)
     source = scratch.adjusted
-    model = await read(run.cwd, source)
+    model = await readMade(run.cwd, source)
     run.onLine(
       `refined: ${observations(model)} of ${before} observations within ${limit.toFixed(2)} px, mean error ${meanError(model).toFixed(3)} px`,
     )
@@ -60,10 +60,10 @@ async function chooseLens(
   run: RunOptions,
 ): Promise<string> {
   await withoutFar(colmap, from, { filtered, adjusted, wide }, run)
-  const plain = meanError(await read(run.cwd, adjusted))
+  const plain = meanError(await readMade(run.cwd, adjusted))
   await widen(run.cwd, adjusted, filtered, wider)
   await adjust(colmap, filtered, wide, run)
-  const other = meanError(await read(run.cwd, wide))
+  const other = meanError(await readMade(run.cwd, wide))
   const better = other < worthwhile * plain
   run.onLine(
     `lens: mean error ${plain.toFixed(3)} px, with ${wider} ${other.toFixed(3)} px; ${better ? `${wider} is taken` : 'not worth more parameters'}`,
@@ -82,7 +82,7 @@ async function withoutFar(
   { filtered, adjusted }: Scratch,
   run: RunOptions,
 ): Promise<number> {
-  const limit = Math.max(farOff * meanError(await read(run.cwd, source)), 1e-3)
+  const limit = Math.max(farOff * meanError(await readMade(run.cwd, source)), 1e-3)
   await filter(colmap, source, filtered, limit, run)
   await adjust(colmap, filtered, adjusted, run)
   return limit
@@ -94,7 +94,7 @@ async function filter(colmap: ColmapProgram, from: string, to: string, limit: nu
     await mkdir(join(run.cwd, to), { recursive: true })
     const options = { input_path: from, output_path: to, max_reproj_error: limit, min_track_len: shortest }
     await colmap.run('point_filtering', options, run)
-    if (shortest === 2 || Math.min(...pointsOfImages(await read(run.cwd, to)).values()) >= enough) return
+    if (shortest === 2 || Math.min(...pointsOfImages(await readMade(run.cwd, to)).values()) >= enough) return
   }
 }
 
@@ -115,7 +115,5 @@ async function widen(folder: string, from: string, to: string, name: string): Pr
   const files = writeColmapModel({ cameras, images: model.images.values(), points3D: model.points3D }, 'binary')
   for (const [file, bytes] of Object.entries(files)) await writeAtomic(join(folder, to, file), bytes)
 }
-
-const read = (folder: string, path: string) => readColmapModel(nodeFolder(folder), path)
 
 const observations = ({ points3D }: ColmapModel) => points3D?.trackImageIds.length ?? 0

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { ColmapError, codeOf, type ProcessError } from '../errors.js'
+import { spawnKept } from './keep.js'
 
 export interface ColmapProgram {
   readonly path: string
@@ -59,43 +60,41 @@ function ask(program: string, args: readonly string[]): Promise<string> {
   })
 }
 
-function execute(
+async function execute(
   program: string,
   command: string,
   options: Readonly<Record<string, string | number>>,
   { cwd, onLine, signal }: RunOptions,
 ): Promise<void> {
+  signal?.throwIfAborted()
   const args = [command, ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])]
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: quiet(),
-      ...(signal && { signal }),
+  const child = spawnKept(program, args, cwd, quiet())
+  signal?.addEventListener('abort', child.stop)
+  const last: string[] = []
+  let rest = ''
+  const keep = (line: string) => {
+    if (line.trim() === '') return
+    last.push(line.trim())
+    if (last.length > 12) last.shift()
+    onLine(line.trim())
+  }
+  const take = (part: Buffer | string) => {
+    const lines = (rest + part.toString()).split(/\r?\n/)
+    rest = lines.pop() ?? ''
+    for (const line of lines) keep(line)
+  }
+  child.stdout.on('data', take)
+  child.stderr.on('data', take)
+  try {
+    const ending = await child.ended.catch((cause: unknown) => {
+      throw notFound(program, cause)
     })
-    const last: string[] = []
-    let rest = ''
-    const take = (part: Buffer) => {
-      const lines = (rest + part.toString()).split(/\r?\n/)
-      rest = lines.pop() ?? ''
-      for (const line of lines) keep(line)
-    }
-    const keep = (line: string) => {
-      if (line.trim() === '') return
-      last.push(line.trim())
-      if (last.length > 12) last.shift()
-      onLine(line.trim())
-    }
-    child.stdout.on('data', take)
-    child.stderr.on('data', take)
-    child.on('error', (cause) => reject(signal?.aborted ? signal.reason : notFound(program, cause)))
-    child.on('close', (code, killed) => {
-      keep(rest)
-      if (signal?.aborted) reject(signal.reason)
-      else if (code === 0) resolve()
-      else reject(failure(command, code, killed, last))
-    })
-  })
+    keep(rest)
+    signal?.throwIfAborted()
+    if (ending.code !== 0) throw failure(command, ending.code, ending.signal, last)
+  } finally {
+    signal?.removeEventListener('abort', child.stop)
+  }
 }
 
 function failure(command: string, code: number | null, killed: string | null, last: readonly string[]): ProcessError {
@@ -107,10 +106,19 @@ function failure(command: string, code: number | null, killed: string | null, la
       `COLMAP ${command} was killed, most likely for want of memory; fewer or smaller images need less (--downscale)`,
       last,
     )
-  if (/unrecogni[sz]ed option/i.test(text))
-    return new ColmapError(`COLMAP ${command} does not know an option; is it a version that is not supported?`, last)
+  const option = unknownOption(last)
+  if (option)
+    return new ColmapError(
+      `COLMAP ${command} does not know the option ${option}; look at --colmap-set, or is it a version that is not supported?`,
+      last,
+    )
   const how = killed ? `was ended by ${killed}` : `failed with code ${code}`
   return new ColmapError(`COLMAP ${command} ${how}`, last)
+}
+
+/** The option that COLMAP says it does not know. */
+export function unknownOption(output: readonly string[]): string | null {
+  return /unrecogni[sz]ed option '?-*([\w.]+)/i.exec(output.join('\n'))?.[1] ?? null
 }
 
 function notFound(program: string, cause: unknown): ColmapError {

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Camera, cameraModel } from '@clipgstream/camera'
-import { type ColmapModel, poseMatrix, readColmapModel } from '@clipgstream/io'
+import { type ColmapModel, IoError, poseMatrix, readColmapModel } from '@clipgstream/io'
 import { nodeFolder } from '@clipgstream/io/node'
 import { ColmapError } from '../errors.js'
 import type { Calibrated } from '../types.js'
@@ -26,13 +26,33 @@ export interface Mapped {
   readonly cameras: readonly Calibrated[]
 }
 
-/** The models that the mapper made, those with most cameras first; at least one. `files`: the image of each camera. */
-export async function mappedModels(folder: string, files: ReadonlyMap<string, string>): Promise<[Mapped, ...Mapped[]]> {
-  const names = (await readdir(join(folder, 'sparse'))).filter((name) => /^\d+$/.test(name)).sort()
+/** A model that COLMAP has made. It does not say when the disk is full: its files are then shorter. */
+export async function readMade(folder: string, path: string): Promise<ColmapModel> {
+  try {
+    return await readColmapModel(nodeFolder(folder), path)
+  } catch (cause) {
+    if (!(cause instanceof IoError)) throw cause
+    throw new ColmapError(
+      `COLMAP wrote a model that is not whole (${cause.message}). Is the disk full? Free some space and run the same command again`,
+      [],
+      { cause },
+    )
+  }
+}
+
+/**
+ * The models that the mapper made in `from`, those with most cameras first; at least one. `files`: the image of each camera.
+ */
+export async function mappedModels(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+  from = 'sparse',
+): Promise<[Mapped, ...Mapped[]]> {
+  const names = (await readdir(join(folder, from))).filter((name) => /^\d+$/.test(name)).sort()
   const models: Mapped[] = []
   for (const name of names) {
-    const path = `sparse/${name}`
-    models.push({ path, cameras: placed(await readColmapModel(nodeFolder(folder), path), files) })
+    const path = `${from}/${name}`
+    models.push({ path, cameras: placed(await readMade(folder, path), files) })
   }
   const [best, ...others] = models.sort((a, b) => b.cameras.length - a.cameras.length)
   if (!best || best.cameras.length === 0) throw new ColmapError(noModel(files.size))
@@ -44,7 +64,7 @@ export async function readSolution(
   path: string,
   files: ReadonlyMap<string, string>,
 ): Promise<Omit<Solution, 'version'>> {
-  const model = await readColmapModel(nodeFolder(folder), path)
+  const model = await readMade(folder, path)
   const counts = pointsOfImages(model)
   const names = new Map([...model.images.values()].map(({ id, name }) => [name, id]))
   const weak = [...files].flatMap(([name, file]) => {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { removeLeftovers, writeAtomic } from '@clipgstream/io/node'
 import { codeOf, DiskFullError, ProcessError } from '../errors.js'
 import type { Report, StepName } from '../types.js'
+import { lockFolder } from './lock.js'
 
 /** Changes when a step would write something else from the same inputs. */
 export const recordVersion = 1
@@ -30,6 +31,8 @@ export interface Workspace {
   readonly report: Report
   readonly force: ReadonlySet<StepName>
   readonly signal?: AbortSignal
+  /** Lets other processes into the folder. */
+  release(): Promise<void>
   /** Writes a file below the folder, whole or not at all. */
   write(path: string, content: Uint8Array | string): Promise<void>
 }
@@ -40,6 +43,8 @@ export interface Step {
   readonly inputs: unknown
   /** Files that it makes, below the dataset's folder. */
   readonly outputs: readonly string[]
+  /** Throws where there is work that cannot be done; called before anything is removed. */
+  prepare?(): Promise<void>
   /** Removes what an earlier run with other inputs made. */
   clear(): Promise<void>
   /** Makes the outputs that are not there. */
@@ -47,8 +52,8 @@ export interface Step {
 }
 
 /**
- * Opens the folder of a dataset that is to be made. It must be new, empty or made by this tool. What killed writers left is
- * removed.
+ * Opens the folder of a dataset that is to be made, for this process alone. It must be new, empty or made by this tool. What
+ * killed writers left is removed.
  */
 export async function openWorkspace(
   folder: string,
@@ -62,10 +67,13 @@ export async function openWorkspace(
     throw new ProcessError(
       `${folder} is not empty and was not made by process (it has ${names.slice(0, 3).join(', ')}); choose another folder`,
     )
-  await mkdir(join(folder, workFolder), { recursive: true })
+  // Not recursive, which says of a disk that cannot be written that there is no folder.
+  if (!names.includes(workFolder)) await guardDisk(workFolder, folder, () => mkdir(join(folder, workFolder)))
+  const lock = join(folder, workFolder, 'running')
+  const release = await guardDisk(lock, folder, () => lockFolder(lock, folder))
   await removeLeftovers(folder)
   return {
-    ...{ folder, report, force: new Set(force) },
+    ...{ folder, report, force: new Set(force), release },
     ...(signal && { signal }),
     write: (path, content) => guardDisk(path, folder, () => writeAtomic(join(folder, path), content)),
   }
@@ -76,12 +84,26 @@ export async function guardDisk<T>(path: string, folder: string, work: () => Pro
   try {
     return await work()
   } catch (cause) {
-    if (codeOf(cause) !== 'ENOSPC' && codeOf(cause) !== 'EDQUOT') throw cause
+    const code = codeOf(cause)
+    const stays = 'What is complete stays: free some space and run the same command again'
+    if (code === 'EFBIG')
+      throw new DiskFullError(
+        `${path} in ${folder} would be larger than a file may be there (see ulimit -f). ${stays}`,
+        { cause },
+      )
+    // Node calls a folder that finds no room in a folder that was not found.
+    const full = code === 'ENOSPC' || code === 'EDQUOT' || (code === 'ENOENT' && (await holdsNoFile(folder)))
+    if (!full) throw cause
     throw new DiskFullError(
-      `the disk of ${folder} is full; ${path} could not be written. What is complete stays: free some space and run the same command again`,
+      `the disk of ${folder} is full, of bytes or of files; ${path} could not be written. ${stays}`,
       { cause },
     )
   }
+}
+
+async function holdsNoFile(folder: string): Promise<boolean> {
+  const { bavail, files, ffree } = await statfs(folder)
+  return bavail === 0 || (files > 0 && ffree === 0)
 }
 
 /** Runs a step unless its outputs are complete and current. Returns the id of the run that made them. */
@@ -99,6 +121,8 @@ export async function runStep(workspace: Workspace, step: Step): Promise<string>
     workspace.report({ type: 'step', step: name, state: 'skip', reason: 'complete and current' })
     return old.id
   }
+  workspace.signal?.throwIfAborted()
+  await step.prepare?.()
   const resumed = usable && (old.state === 'started' || missing.length < step.outputs.length)
   const id = resumed ? old.id : randomUUID()
   const reason = reasonOf(old, current === true, workspace.force.has(name))
@@ -114,6 +138,24 @@ export async function runStep(workspace: Workspace, step: Step): Promise<string>
   const bytes = files.reduce((sum, [, size]) => sum + size, 0)
   workspace.report({ type: 'step', step: name, state: 'done', seconds, files: files.length, bytes })
   return id
+}
+
+/** Whether a step was complete when it was last run, be it with these inputs or others. */
+export async function isDone({ folder }: Workspace, name: StepName): Promise<boolean> {
+  return (await readRecord(join(folder, `${workFolder}/${name}.json`)))?.state === 'done'
+}
+
+/** Whether what an earlier run of a step made was made of these inputs, as far as they are named, and is not to be made again. */
+export async function isCurrent(
+  { folder, force }: Workspace,
+  name: StepName,
+  inputs: Readonly<Record<string, unknown>>,
+): Promise<boolean> {
+  const record = await readRecord(join(folder, `${workFolder}/${name}.json`))
+  if (!record || record.version !== recordVersion || force.has(name)) return false
+  const known = new Map(Object.entries(record.inputs ?? {}))
+  const wanted: object = JSON.parse(JSON.stringify(inputs))
+  return Object.entries(wanted).every(([key, value]) => isDeepStrictEqual(known.get(key), value))
 }
 
 function reasonOf(old: StepRecord | null, current: boolean, forced: boolean): string {

@@ -53,12 +53,14 @@ export interface Misfit {
 
 /**
  * Cameras whose motion comes earlier or later than that of the others. energies // for each camera, the mean absolute change
- * of the picture from frame to frame. Each camera is compared with the mean of all others, standardised, within `most` frames;
- * what fits nowhere (a correlation below 0.5, or hardly better than in step) is not reported.
+ * of the picture from frame to frame. How it rises and falls, each camera is compared with the mean of all others,
+ * standardised, within `most` frames: how much moves differs between views, when it sets in does not. What fits nowhere (a
+ * correlation below 0.5), or not better than in step by three standard errors of Fisher's transform, is not reported: of
+ * few frames there is always one shift that fits by chance.
  */
 export function findMisfits(energies: ReadonlyMap<string, ArrayLike<number>>, most = 5): Misfit[] {
   const names = [...energies.keys()]
-  const signals = names.map((name) => standardised(energies.get(name) ?? []))
+  const signals = names.map((name) => standardised(steps(energies.get(name) ?? [])))
   const misfits: Misfit[] = []
   for (const [i, camera] of names.entries()) {
     const signal = signals[i]
@@ -69,9 +71,20 @@ export function findMisfits(energies: ReadonlyMap<string, ArrayLike<number>>, mo
     const still = findLag(mean, signal, 0)
     if (!found || found.score < 0.5) continue
     const frames = Math.round(found.lag)
-    if (frames !== 0 && found.score > (still?.score ?? 0) + 0.1) misfits.push({ camera, frames, score: found.score })
+    const better = fisher(found.score) - fisher(still?.score ?? 0)
+    const error = Math.sqrt(2 / Math.max(1, signal.length - Math.abs(frames) - 3))
+    if (frames !== 0 && better > 3 * error) misfits.push({ camera, frames, score: found.score })
   }
   return misfits
+}
+
+/** Of a correlation, which rounding may take past 1. */
+function fisher(score: number): number {
+  return Math.atanh(Math.max(-0.9999, Math.min(0.9999, score)))
+}
+
+function steps(values: ArrayLike<number>): Float64Array {
+  return Float64Array.from({ length: Math.max(0, values.length - 1) }, (_, i) => values[i + 1]! - values[i]!)
 }
 
 function standardised(values: ArrayLike<number>): Float64Array {

@@ -11,10 +11,12 @@ export async function motionEnergies(
   pictures: Pictures,
   plan: FramePlan,
   onProgress: (camera: string) => void,
+  signal?: AbortSignal,
 ): Promise<Map<string, Float32Array>> {
   const decoder = createNodeDecoder()
   const energies = new Map<string, Float32Array>()
   for (const camera of plan.frames.keys()) {
+    signal?.throwIfAborted()
     onProgress(camera)
     const energy = new Float32Array(Math.max(0, plan.count - 1))
     let before: Uint8Array | null = null

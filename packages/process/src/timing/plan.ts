@@ -38,7 +38,11 @@ export function planFrames(cameras: readonly CameraFrames[], options: PlanOption
     throw new ProcessError(`the cameras have no frame in common: ${countsText(cameras)}; are the offsets right?`)
   const [first, end] = options.frames ?? [0, length]
   if (!(Number.isInteger(first) && Number.isInteger(end) && first >= 0 && first < end && end <= length))
-    throw new OptionError('frames', `${first}-${end - 1}`, `within 0-${length - 1}, which the cameras have in common`)
+    throw new OptionError(
+      'frames',
+      `${first}-${end - 1}`,
+      `within 0-${length - 1}, which the cameras have in common (frames: ${countsText(cameras)})`,
+    )
   const shifted = cameras.some(({ name }) => at(name) !== 0)
   const counts = new Set(cameras.map(({ present }) => present.length))
   if (lengths === 'refuse' && counts.size > 1 && !options.frames && !shifted)

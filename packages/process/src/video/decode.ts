@@ -58,7 +58,7 @@ export async function* decodeVideo(
         signal?.throwIfAborted()
         if (frame.decodeErrorFlags !== 0 || frame.hasFlags(constants.AV_FRAME_FLAG_CORRUPT)) {
           frame.free()
-          throw new VideoError(path, `frame ${index} is damaged`)
+          throw new VideoError(path, `frame ${index} is damaged; ${remedy(index)}`)
         }
         let image: RgbImage | null = null
         if (wanted.has(index)) {
@@ -74,11 +74,15 @@ export async function* decodeVideo(
       }
     } catch (cause) {
       if (cause instanceof VideoError || signal?.aborted) throw cause
-      throw new VideoError(path, `frame ${index} cannot be decoded (${messageOf(cause)})`, { cause })
+      throw new VideoError(path, `frame ${index} cannot be decoded (${messageOf(cause)}); ${remedy(index)}`, { cause })
     }
     throw new VideoError(path, `ends after ${index} frames; frame ${last} was asked for`)
   } finally {
     for (const filter of filters.values()) filter.close()
     await demuxer.close()
   }
+}
+
+function remedy(frame: number): string {
+  return `copy the video again${frame > 0 ? ', or take only frames before this one (--frames)' : ''}`
 }

@@ -21,6 +21,8 @@ export interface VideoInfo {
   /** Frames that come less than half a usual step after the one before, and those that longer steps leave room for. */
   readonly repeated: number
   readonly missing: number
+  /** The frame before the first of those longer steps, null where there is none. */
+  readonly gapAfter: number | null
   /** From the first frame to the end of the last, seconds; null for a single frame. */
   readonly seconds: number | null
   /** As FFmpeg calls it. */
@@ -83,22 +85,25 @@ export async function probeVideo(path: string): Promise<VideoInfo> {
   }
 }
 
-type Timing = Pick<VideoInfo, 'fps' | 'variable' | 'repeated' | 'missing' | 'seconds'>
+type Timing = Pick<VideoInfo, 'fps' | 'variable' | 'repeated' | 'missing' | 'gapAfter' | 'seconds'>
 
 function rateOf(times: readonly number[], nominal: number | null): Timing {
   const steps = times.slice(1).map((time, i) => time - (times[i] ?? time))
   const ordered = [...steps].sort((a, b) => a - b)
   const median = ordered[ordered.length >> 1]
   if (median === undefined || !(median > 0))
-    return { fps: nominal, variable: false, repeated: steps.length, missing: 0, seconds: null }
+    return { fps: nominal, variable: false, repeated: steps.length, missing: 0, gapAfter: null, seconds: null }
   const variable = steps.some((step) => step > 1.5 * median || step < 0.5 * median)
   const repeated = steps.filter((step) => step < 0.5 * median).length
-  const missing = steps.reduce((sum, step) => sum + Math.max(0, Math.round(step / median) - 1), 0)
+  const room = steps.map((step) => Math.max(0, Math.round(step / median) - 1))
+  const missing = room.reduce((sum, frames) => sum + frames, 0)
+  const gap = room.findIndex((frames) => frames > 0)
   const first = times[0] ?? 0
   const last = times.at(-1) ?? first
   const seconds = last - first + median
-  const measured = steps.length / (last - first)
+  // Frames that were lost do not make a camera slower.
+  const measured = (steps.length + missing) / (last - first)
   // Containers round time stamps; a nominal rate that fits is exact.
   const fits = nominal !== null && Math.abs(nominal / measured - 1) < 1e-3 + 1 / steps.length ** 2
-  return { fps: fits ? nominal : measured, variable, repeated, missing, seconds }
+  return { fps: fits ? nominal : measured, variable, repeated, missing, gapAfter: gap < 0 ? null : gap, seconds }
 }

@@ -54,6 +54,9 @@ export interface ImportedStream {
   indexings: ImportedIndexing[]
 }
 
+/** What a stream has in place of a dataset's fingerprint when it was imported. */
+export const importedFingerprint = 'imported'
+
 /**
  * Turns the `history/` folder of the original into a clip stream: `point/n.ply`, `FDHash_n.pth`, `decoder/mlp_*.pth`. Only
  * tensors are read from the .pth files, nothing in them is run. The field's numbers are rounded to half precision, as the
@@ -115,7 +118,7 @@ export async function importOriginal(
     version: formatVersion,
     config,
     data: {
-      fingerprint: 'imported',
+      fingerprint: importedFingerprint,
       frames: total,
       extent: 1,
       cameras: cameras.map(({ name, test, view }) => ({
