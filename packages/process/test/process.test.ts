@@ -155,6 +155,37 @@ describe('from videos with a calibration', () => {
     // Nothing moves: nearly all of it is known from clip 0.
     expect(readPointCloud(readFileSync(at('surface/plys/1.ply'))).count).toBeLessThan(positions.length / 3 / 10)
   })
+
+  it('looks for corners where there is too little texture for stereo, and says so', async () => {
+    // Five spots on grey, no two alike.
+    const spots = [
+      [-0.5, -0.4, 220, 20],
+      [0.3, -0.7, 10, 180],
+      [0.45, 0.3, 250, 140],
+      [-0.2, 0.6, 30, 60],
+      [0, 0, 160, 5],
+    ] as const
+    const texture = (u: number, v: number) => {
+      const spot = spots.find(([x, y]) => Math.hypot(u - x, v - y) < 0.16)
+      if (!spot) return 90
+      const [x, y, one, other] = spot
+      return (u - x) * (one - 100) + (v - y) * (other - 80) > 0 ? one : other
+    }
+    await writePlane(at('bare'), 1, { texture })
+    const options = { clouds: 'stereo', stereoAllCameras: true, device: 'wasm', threads: 1 } as const
+    const { events } = await run(at('bare'), at('corners'), { ...options, clipSize: 1, test: { names: ['cam3'] } })
+    const said = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+    const [, found, added] = /stereo finds (\d+) points in frame 0.*corners add (\d+)/.exec(said.join('\n')) ?? []
+    expect(Number(found)).toBeLessThan(200)
+    expect(Number(added)).toBeGreaterThanOrEqual(3)
+    const { positions } = readPointCloud(readFileSync(at('corners/plys/0.ply')))
+    expect(positions.length / 3).toBeGreaterThanOrEqual(8)
+    const errors = [...positions]
+      .filter((_, i) => i % 3 === 2)
+      .map((z) => Math.abs(z - 4))
+      .sort((a, b) => a - b)
+    expect(errors[errors.length >> 1]).toBeLessThan(0.1)
+  })
 })
 
 describe('alignment', () => {

@@ -70,6 +70,8 @@ export interface PlaneOptions {
   readonly light?: (camera: number, frame: number) => number
   /** How far the texture of the plane has moved in a frame. */
   readonly drift?: (frame: number) => number
+  /** Brightness of the plane, 0 to 255. */
+  readonly texture?: (u: number, v: number) => number
 }
 
 /**
@@ -80,7 +82,7 @@ export async function writePlane(folder: string, frames: number, options: PlaneO
   const { images } = model('png')
   const intrinsics = { ...size, model: 'PINHOLE' as const, params: [60, 60, 32, 24] }
   writeModel(join(folder, 'distorted/sparse/0'), { images, cameras: images.map(({ id }) => ({ id, ...intrinsics })) })
-  const { board, light = () => 1, drift = () => 0 } = options
+  const { board, light = () => 1, drift = () => 0, texture = textureAt } = options
   for (const [camera, { name, pose }] of images.entries()) {
     const m = worldToCamera({ qvec: pose.rotation, tvec: pose.translation })
     const centre = [0, 1, 2].map((a) => -(m[a]! * m[3]! + m[4 + a]! * m[7]! + m[8 + a]! * m[11]!))
@@ -101,7 +103,7 @@ export async function writePlane(folder: string, frames: number, options: PlaneO
           const onBoard = middle && Math.max(Math.abs(bx - middle[0]), Math.abs(by - middle[1])) < 0.3
           // The board's texture moves with it.
           const [u, v] = onBoard ? [5 + bx - middle[0], 3 + by - middle[1]] : meet(4)
-          const value = light(camera, frame) * (textureAt(u + (onBoard ? 0 : drift(frame)), v) + (onBoard ? 50 : 0))
+          const value = light(camera, frame) * (texture(u + (onBoard ? 0 : drift(frame)), v) + (onBoard ? 50 : 0))
           for (let c = 0; c < 3; c++) data[at++] = value
         }
       }

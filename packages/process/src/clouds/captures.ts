@@ -55,7 +55,10 @@ export async function capturesOf<Camera extends DatasetView>(
     return path === undefined ? [] : [{ camera, path }]
   })
   if (taken.length < fewestViews)
-    throw new ProcessError(`frame ${frame} has images of ${taken.length} cameras; ${fewestViews} or more are needed`)
+    throw new ProcessError(
+      `frame ${frame} has images of ${taken.length} cameras that are not for testing; clouds need ${fewestViews} or more: ` +
+        'leave the frame out (--frames), or choose --clouds random',
+    )
   return mapOf(
     taken,
     decodeWidth,

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readPointCloud, writePointCloud } from '@clipgstream/io'
-import { type Capture, coverHoles, estimateCloud, focusDistance } from '@clipgstream/stereo'
+import { type Capture, coverHoles, estimateCloud, focusDistance, mergeClouds, sparseCloud } from '@clipgstream/stereo'
 import { sparsePath } from '../cameras.js'
 import type { DatasetView } from '../images.js'
 import { eachOf } from '../steps/pool.js'
-import { type CloudContext, capturesOf, readAhead } from './captures.js'
+import { type CloudContext, capturesOf, fewestViews, readAhead } from './captures.js'
 import type { Background, CloudMaker } from './maker.js'
 import { type ColoredCloud, joined } from './merge.js'
 import {
@@ -23,6 +23,9 @@ import {
 const stillCloud = `${stillFolder}/cloud.ply`
 /** Share of pixels from which on it is not worth it to part what moves from what stands still. */
 const mostMoving = 0.6
+
+/** With fewer there is too little texture to match patches everywhere: corners are looked for, too. */
+const fewestPoints = 200
 
 /** Pixels between points: an anchor's Gaussians share the pixels around it. */
 const pixelsApart = 3
@@ -43,7 +46,7 @@ export function stereoClouds(
   const finest = spacingOf(views)
   const capturesAt = readAhead((frame) => capturesOf(context, views, frame))
   const whole = async (frame: number, onProgress: OnProgress, next?: number) =>
-    estimate(context, `frame ${frame}`, await capturesAt(frame, next), onProgress)
+    estimateAll(context, `frame ${frame}`, await capturesAt(frame, next), onProgress)
   if (stereoWholeFrames || frames.length < fewestFrames)
     return {
       ...{ kind: 'stereo', still: false, finest },
@@ -104,7 +107,7 @@ function stillBackground(
     return known
   }
   const stillPoints = async (captures: readonly Capture[], onProgress: OnProgress) => {
-    const cloud = await estimate(context, 'what stands still', captures, onProgress)
+    const cloud = await estimateAll(context, 'what stands still', captures, onProgress)
     if (cloud.count === 0 || context.options.stereoCover === false) return cloud
     onProgress('what stands still and has no texture')
     return joined(cloud, coverHoles(captures, cloud))
@@ -133,6 +136,20 @@ function stillBackground(
   }
 }
 
+/** Of whole pictures; by corners as well where there is little else. */
+async function estimateAll(context: CloudContext, what: string, captures: readonly Capture[], onProgress: OnProgress) {
+  const cloud = await estimate(context, what, captures, onProgress)
+  if (cloud.count >= fewestPoints) return cloud
+  const { report, signal } = context.workspace
+  const options = { minViews: fewestViews, ...(signal && { signal }) }
+  const corners = await sparseCloud(captures, options, (done, total) => onProgress(`${what}: corners ${done}/${total}`))
+  report({
+    type: 'warning',
+    message: `stereo finds ${cloud.count} points in ${what}: there is little texture; corners add ${corners.count}`,
+  })
+  return mergeClouds([cloud, corners], spacingOf(captures))
+}
+
 async function estimate(context: CloudContext, what: string, captures: readonly Capture[], onProgress: OnProgress) {
   const { workspace, options } = context
   const path = join(workspace.folder, sparsePath)
@@ -148,7 +165,7 @@ async function estimate(context: CloudContext, what: string, captures: readonly 
 }
 
 /** The size of a few pixels at the distance of the scene, in the median camera. */
-function spacingOf(views: readonly DatasetView[]): number {
+function spacingOf(views: readonly Pick<DatasetView, 'view'>[]): number {
   const all = views.map(({ view }) => view)
   const sizes = all.map((view, i) => (pixelsApart * focusDistance(all, i)) / view.fx).sort((a, b) => a - b)
   return sizes[sizes.length >> 1] ?? 0
