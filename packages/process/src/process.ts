@@ -1,6 +1,7 @@
 import type { DatasetReport } from '@clipgstream/io'
 import { type Device, selectDevice } from '@clipgstream/tensor'
 import { checkCameras, solveCameras } from './cameras.js'
+import { reach, type Timing } from './clouds/moments.js'
 import { cloudFrames, makePoints } from './clouds/points.js'
 import { checkClouds } from './clouds/sources.js'
 import { makeClouds } from './clouds/step.js'
@@ -108,6 +109,7 @@ async function makeDataset(
       },
     }
     const points = await makePoints(context, [undistorted.id, solved.id], plan.count)
+    reportTimings(points.timings, offsets, options, report)
     const cloudsId = await makeClouds(context, points, plan.count)
     const previous = [undistorted.id, solved.id, cloudsId]
     const { views, images } = undistorted
@@ -152,22 +154,52 @@ async function checkAlignment(
   pictures: Pictures,
   plan: FramePlan,
   offsets: Readonly<Record<string, number>>,
-  { every = 1, fps, signal }: ProcessOptions,
+  options: ProcessOptions,
   report: Report,
 ): Promise<void> {
   const progress = (camera: string) => report({ type: 'output', step: 'frames', text: `motion of ${camera}` })
-  const energies = await motionEnergies(pictures, plan, progress, signal)
+  const energies = await motionEnergies(pictures, plan, progress, options.signal)
   const misfits = findMisfits(energies)
   for (const { camera, frames, score } of misfits) {
-    const when = `${Math.abs(frames)} ${Math.abs(frames) === 1 ? 'frame' : 'frames'} ${frames > 0 ? 'later' : 'earlier'}`
-    const fitting = (offsets[camera] ?? 0) + frames * every
-    // Offsets count frames of the recordings, which are not those of a resampled dataset.
-    const remedy = fps === undefined ? `--offsets ${camera}=${fitting} mends it` : 'change its offset'
-    report({
-      type: 'warning',
-      message: `${camera} moves ${when} than the other cameras (correlation ${score.toFixed(2)}); if that is so, ${remedy}`,
-    })
+    const said = `${camera} moves ${framesLater(frames)} than the other cameras (correlation ${score.toFixed(2)})`
+    report({ type: 'warning', message: `${said}; if that is so, ${remedy(camera, frames, offsets, options)}` })
   }
   if (misfits.length === 0)
     report({ type: 'note', message: 'the motion of all cameras is in step, or too little to tell' })
+}
+
+/** Names the cameras whose pictures fit the points of another moment better, which those of most cameras have made. */
+function reportTimings(
+  timings: readonly Timing[],
+  offsets: Readonly<Record<string, number>>,
+  options: ProcessOptions,
+  report: Report,
+): void {
+  for (const { camera, lag, differences } of timings) {
+    if (lag === 0) continue
+    const [there = 0, here = 0] = [differences[reach + lag], differences[reach]]
+    report({
+      type: 'warning',
+      message:
+        `${camera} shows what happens ${framesLater(lag)} than the other cameras: there its pictures differ from the points by ` +
+        `${there.toFixed(1)} of 255, in step by ${here.toFixed(1)}; ${remedy(camera, lag, offsets, options)}`,
+    })
+  }
+  if (timings.length > 0 && timings.every(({ lag }) => lag === 0))
+    report({ type: 'note', message: `${timings.length} cameras are in step with the points of the frames` })
+}
+
+function framesLater(frames: number): string {
+  return `${Math.abs(frames)} ${Math.abs(frames) === 1 ? 'frame' : 'frames'} ${frames > 0 ? 'later' : 'earlier'}`
+}
+
+function remedy(
+  camera: string,
+  frames: number,
+  offsets: Readonly<Record<string, number>>,
+  { every = 1, fps }: Pick<ProcessOptions, 'every' | 'fps'>,
+): string {
+  // Offsets count frames of the recordings, which are not those of a resampled dataset.
+  const fitting = (offsets[camera] ?? 0) + frames * every
+  return fps === undefined ? `--offsets ${camera}=${fitting} mends it` : 'change its offset'
 }

@@ -64,8 +64,8 @@ export function writeModel(folder: string, content: Parameters<typeof writeColma
 }
 
 export interface PlaneOptions {
-  /** Where the middle of a board of 0.6 by 0.6 before the plane is, three units away, in a frame. */
-  readonly board?: (frame: number) => readonly [x: number, y: number]
+  /** Where the middle of a board of 0.6 by 0.6 before the plane is, three units away, in a frame of a camera. */
+  readonly board?: (frame: number, camera: number) => readonly [x: number, y: number]
   /** What a camera makes of brightness in a frame. */
   readonly light?: (camera: number, frame: number) => number
   /** How far the texture of the plane has moved in a frame. */
@@ -90,7 +90,7 @@ export async function writePlane(folder: string, frames: number, options: PlaneO
     mkdirSync(target, { recursive: true })
     for (let frame = 0; frame < frames; frame++) {
       const data = new Uint8Array(3 * size.width * size.height)
-      const middle = board?.(frame)
+      const middle = board?.(frame, camera)
       for (let y = 0, at = 0; y < size.height; y++) {
         for (let x = 0; x < size.width; x++) {
           const ray = [(x + 0.5 - 32) / 60, (y + 0.5 - 24) / 60, 1]

@@ -1,10 +1,11 @@
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writePointCloud } from '@clipgstream/io'
 import { runStep, workFolder } from '../steps/step.js'
 import type { ProcessOptions } from '../types.js'
 import type { CloudContext } from './captures.js'
 import type { CloudMaker } from './maker.js'
+import { type Timing, telling, timeCameras } from './moments.js'
 import { chooseClouds } from './sources.js'
 
 /** Clouds of frames, as clips are merged of them. */
@@ -13,11 +14,14 @@ export interface FramePoints extends Pick<CloudMaker, 'kind' | 'finest'> {
   readonly id: string
   /** The file of what stands still in all frames. */
   readonly background: string | null
+  /** Whether cameras show the moments of the points; none where every frame has the same points. */
+  readonly timings: readonly Timing[]
   /** The files of the frames of a clip; one for all where every frame has the same points. */
   ofClip(clip: number): readonly string[]
 }
 
 export const pointsFolder = `${workFolder}/clouds`
+const timingsPath = `${pointsFolder}/timings.json`
 
 /** Frames of the dataset that get a cloud. */
 export function cloudFrames(count: number, { clipSize = 10, cloudEvery = 1 }: ProcessOptions): number[] {
@@ -36,11 +40,12 @@ export async function makePoints(
   const maker = await chooseClouds(context, frames)
   const made = maker.still ? [0] : frames
   const { kind, background } = maker
+  const judged = maker.still ? [] : telling(made, count)
   const ofFrame = (frame: number) => `${pointsFolder}/${String(frame).padStart(6, '0')}.ply`
   const id = await runStep(workspace, {
     name: 'points',
     inputs: { previous, kind, maker: maker.inputs, frames: made, count },
-    outputs: [...(background?.files ?? []), ...made.map(ofFrame)],
+    outputs: [...(background?.files ?? []), ...made.map(ofFrame), ...(judged.length > 0 ? [timingsPath] : [])],
     clear: () => rm(join(workspace.folder, pointsFolder), { recursive: true, force: true }),
     async work(missing) {
       const wanted = new Set(missing)
@@ -58,11 +63,20 @@ export async function makePoints(
         await workspace.write(ofFrame(frame), writePointCloud(cloud))
         done++
       }
+      if (wanted.has(timingsPath)) {
+        const files = new Map(judged.map((frame) => [frame, ofFrame(frame)]))
+        const timings = await timeCameras(context, files, background?.cloud ?? null, (camera) =>
+          progress(`the moments of ${camera}`),
+        )
+        await workspace.write(timingsPath, `${JSON.stringify(timings)}\n`)
+      }
       progress('')
     },
   })
+  const timings: Timing[] =
+    judged.length > 0 ? JSON.parse(await readFile(join(workspace.folder, timingsPath), 'utf8')) : []
   return {
-    ...{ id, kind, background: background?.cloud ?? null },
+    ...{ id, kind, background: background?.cloud ?? null, timings },
     ...(maker.finest !== undefined && { finest: maker.finest }),
     ofClip: (clip) => (maker.still ? [0] : made.filter((frame) => Math.floor(frame / clipSize) === clip)).map(ofFrame),
   }
