@@ -17,7 +17,7 @@ export interface CoverOptions {
 /** Occupied voxels around a point, of 26, that it takes to stay. */
 const company = 4
 
-/** Rounds, each on what the one before has found: how much more than `difference` they allow, and whether views must agree. */
+/** Rounds, each on what those before have found: how much more than `difference` they allow, whether views must agree. */
 const rounds = [
   { wider: 1, agreed: true },
   { wider: 2, agreed: true },
@@ -28,11 +28,11 @@ const nearest = [1] as const
 const further = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]
 
 /**
- * Points on what has no texture: where a view has none of the cloud's points, inverse depth goes on from around, from cells of
- * like colour above all, with the slopes that the normals there have, interpolated in the same way (inverse depth is linear in
- * the picture of a plane, so planes go on as planes). A point a cell is kept when other views mean the same surface, or, where none
- * do in the end, when it hides nothing that they know. They are rough: something to start from where there would be
- * nothing. Memory: 8 bytes a point and view that sees it.
+ * Points on what has no texture: where a view has none of the cloud's points, inverse depth goes on from around, from cells
+ * of like colour above all, with the slopes that the normals there have, interpolated in the same way (inverse depth is
+ * linear in the picture of a plane, so planes go on as planes). A point a cell is kept when other views mean the same
+ * surface, or, where none do in the end, when it hides nothing that they know. They are rough: something to start from
+ * where there would be nothing. Memory: 8 bytes a point and view that sees it.
  */
 export function coverHoles(captures: readonly Capture[], cloud: StereoCloud, options: CoverOptions = {}): StereoCloud {
   const { difference = 0.02 } = options

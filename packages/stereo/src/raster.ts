@@ -1,5 +1,6 @@
-import { cameraCentre, rotationOf, type View } from '@clipgstream/camera'
+import { cameraCentre, rotationOf, type Vec3, type View } from '@clipgstream/camera'
 import type { StereoCloud } from './fuse.js'
+import { fill, type Slopes } from './membrane.js'
 import type { Capture } from './pictures.js'
 import { selectInPlace } from './select.js'
 
@@ -18,14 +19,11 @@ export interface Lattice {
 }
 
 /** Known cells have inverse depths of the cloud, the others what is interpolated between those. */
-export interface Raster extends Lattice {
+export interface Raster extends Lattice, Slopes {
   /** [rows, columns] world units^-1 */
   readonly rho: Float64Array
   /** [rows, columns] 1 where points of the cloud are seen */
   readonly known: Uint8Array
-  /** [rows, columns] change of rho from a cell to the one to its right, and to the one below */
-  readonly slopeX: Float64Array
-  readonly slopeY: Float64Array
 }
 
 /** Difference of colours, 0 to 255, over which surfaces hardly go on. */
@@ -34,9 +32,6 @@ const colourDeviation = 12
 const alikeDepth = 0.05
 /** Cosine of the angle between the normal and the ray: surfaces are not taken to be steeper. */
 const leastCosine = 0.15
-const sweeps = 300
-/** Successive over-relaxation. */
-const relaxation = 1.8
 
 export function latticeOf({ view, image }: Capture, cell: number): Lattice {
   const [columns, rows] = [Math.ceil(view.width / cell), Math.ceil(view.height / cell)]
@@ -51,7 +46,7 @@ export function latticeOf({ view, image }: Capture, cell: number): Lattice {
   return { view, cell, columns, rows, colours, rightwards, downwards }
 }
 
-/** What a view sees of points, by cells: the inverse depths in cell i are values[starts[i]] to values[starts[i + 1]]. */
+/** What a view sees, by cells: the inverse depths in cell i are values[starts[i]] to values[starts[i + 1]]. */
 export interface Depths {
   readonly starts: Int32Array
   readonly values: Float64Array
@@ -90,24 +85,22 @@ function isAlike(rho: number, chosen: number): boolean {
 }
 
 /** The slopes of known cells: inverse depth is linear over the picture of a plane, that of the mean normal. */
-function findSlopes(
-  { view, cell, columns, rho, known, slopeX, slopeY, ...lattice }: Raster,
-  clouds: readonly StereoCloud[],
-) {
+function findSlopes(raster: Raster, clouds: readonly StereoCloud[]): void {
+  const { view, cell, rho, known, slopeX, slopeY } = raster
   const normals = new Float64Array(3 * rho.length)
   for (const cloud of clouds) {
-    forSeen({ view, cell, columns, ...lattice }, cloud, (at, depth, i) => {
+    forSeen(raster, cloud, (at, depth, i) => {
       if (known[at] === 0 || !isAlike(1 / depth, rho[at]!)) return
       for (let axis = 0; axis < 3; axis++) normals[3 * at + axis] = normals[3 * at + axis]! + cloud.normals[i + axis]!
     })
   }
-  const rotation = rotationOf(view)
+  const [right, down, forward] = rotationOf(view)
   for (let at = 0; at < rho.length; at++) {
     if (known[at] === 0) continue
-    const [x, y] = rayOf({ view, cell, columns }, at)
-    const [nx, ny, nz] = rotation.map(
-      (row) => row[0] * normals[3 * at]! + row[1] * normals[3 * at + 1]! + row[2] * normals[3 * at + 2]!,
-    ) as [number, number, number]
+    const [x, y] = rayOf(raster, at)
+    const along = (axis: Vec3) =>
+      axis[0] * normals[3 * at]! + axis[1] * normals[3 * at + 1]! + axis[2] * normals[3 * at + 2]!
+    const [nx, ny, nz] = [along(right), along(down), along(forward)]
     const length = Math.hypot(nx, ny, nz) * Math.hypot(x, y, 1)
     if (length === 0) continue
     const scale = (cell * rho[at]!) / Math.min(nx * x + ny * y + nz, -leastCosine * length)
@@ -117,7 +110,7 @@ function findSlopes(
 }
 
 /** x and y of the ray through the middle of a cell, its z being 1. */
-export function rayOf({ view, cell, columns }: Pick<Lattice, 'view' | 'cell' | 'columns'>, at: number) {
+export function rayOf({ view, cell, columns }: Lattice, at: number) {
   const u = Math.min(view.width, ((at % columns) + 0.5) * cell)
   const v = Math.min(view.height, (Math.floor(at / columns) + 0.5) * cell)
   return [(u - view.cx) / view.fx, (v - view.cy) / view.fy] as const
@@ -180,62 +173,6 @@ export function withCloud(lattice: Lattice, depths: Depths, cloud: StereoCloud):
     next[at] = next[at]! + 1
   }
   return { starts, values }
-}
-
-/**
- * Fills what is not known: each cell becomes the mean of what those around it, and the slopes between, say of it, weighted
- * by the likeness of their colours.
- */
-function fill(
-  { columns, known, rightwards, downwards }: Raster,
-  values: Float64Array,
-  slopes?: Pick<Raster, 'slopeX' | 'slopeY'>,
-): void {
-  const start = meanOf(values, known)
-  const unknown = Int32Array.from(known.keys()).filter((at) => known[at] === 0)
-  for (const at of unknown) values[at] = start
-  // Of each unknown cell the cells to the left, right, above and below; itself, which weighs nothing, where there is none.
-  const around = new Int32Array(4 * unknown.length)
-  const weights = new Float64Array(4 * unknown.length)
-  const sums = new Float64Array(unknown.length)
-  const rises = new Float64Array(unknown.length)
-  unknown.forEach((at, i) => {
-    const link = (side: number, other: number, weight: number | undefined, along: 'slopeX' | 'slopeY') => {
-      around[4 * i + side] = weight ? other : at
-      if (!weight) return
-      weights[4 * i + side] = weight
-      sums[i] = sums[i]! + weight
-      if (!slopes) return
-      const rise = 0.5 * (slopes[along][at]! + slopes[along][other]!)
-      rises[i] = rises[i]! + weight * (other < at ? rise : -rise)
-    }
-    link(0, at - 1, at % columns > 0 ? rightwards[at - 1] : 0, 'slopeX')
-    link(1, at + 1, rightwards[at], 'slopeX')
-    link(2, at - columns, downwards[at - columns], 'slopeY')
-    link(3, at + columns, downwards[at], 'slopeY')
-  })
-  for (let sweep = 0; sweep < sweeps; sweep++) {
-    for (let i = 0, link = 0; i < unknown.length; i++, link += 4) {
-      const at = unknown[i]!
-      const sum =
-        rises[i]! +
-        weights[link]! * values[around[link]!]! +
-        weights[link + 1]! * values[around[link + 1]!]! +
-        weights[link + 2]! * values[around[link + 2]!]! +
-        weights[link + 3]! * values[around[link + 3]!]!
-      values[at] = values[at]! + relaxation * (sum / sums[i]! - values[at]!)
-    }
-  }
-}
-
-function meanOf(values: Float64Array, known: Uint8Array): number {
-  let [sum, count] = [0, 0]
-  for (let i = 0; i < values.length; i++) {
-    if (known[i] === 0) continue
-    sum += values[i]!
-    count++
-  }
-  return count > 0 ? sum / count : 0
 }
 
 function colourDistance(colours: Float64Array, a: number, b: number): number {
