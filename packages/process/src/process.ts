@@ -176,7 +176,7 @@ function reportTimings(
   report: Report,
 ): void {
   for (const { camera, lag, differences } of timings) {
-    if (lag === 0) continue
+    if (!lag) continue
     const [there = 0, here = 0] = [differences[reach + lag], differences[reach]]
     report({
       type: 'warning',
@@ -185,8 +185,11 @@ function reportTimings(
         `${there.toFixed(1)} of 255, in step by ${here.toFixed(1)}; ${remedy(camera, lag, offsets, options)}`,
     })
   }
-  if (timings.length > 0 && timings.every(({ lag }) => lag === 0))
-    report({ type: 'note', message: `${timings.length} cameras are in step with the points of the frames` })
+  const inStep = timings.filter(({ lag }) => lag === 0).length
+  const told = timings.filter(({ lag }) => lag !== null).length
+  if (told === 0 || inStep < told) return
+  const others = inStep < timings.length ? `; of ${timings.length - inStep} it cannot be told` : ''
+  report({ type: 'note', message: `${inStep} cameras are in step with the points of the frames${others}` })
 }
 
 function framesLater(frames: number): string {

@@ -12,14 +12,14 @@ import { type ColoredCloud, toColored } from './merge.js'
 /** How well the pictures of a camera fit the points of a frame, when they are taken from other frames. */
 export interface Timing {
   readonly camera: string
-  /** Frames of the dataset after a frame whose picture fits best. */
-  readonly lag: number
+  /** Frames of the dataset after a frame whose picture fits best; null where none fits clearly better than those beside it. */
+  readonly lag: number | null
   /** Mean absolute difference of grey levels, 0 to 255, of pictures `-reach` to `reach` frames after. */
   readonly differences: readonly number[]
 }
 
-/** Frames before and after that are tried. */
-export const reach = 2
+/** Frames before and after that are tried; one less is the longest lag that is told. */
+export const reach = 3
 /** Frames that are looked at: runs that are spread over the capture, of neighbours that share pictures. */
 const runs = 3
 const runLength = 4
@@ -27,8 +27,10 @@ const runLength = 4
 const leastChange = 25
 /** Points in all frames that it takes. */
 const fewestPoints = 100
-/** By so much another frame has to fit better than the one in step: more than chance does with so many points. */
-const clearly = (points: number) => Math.max(1.1, 1 + 2 / Math.sqrt(points))
+/** By so much the frames beside the best one fit worse: more than chance does with so many points. */
+const clearly = (points: number) => Math.max(1.05, 1 + 1.5 / Math.sqrt(points))
+/** By so much those in step fit worse than another one, for a camera to be out of step. */
+const surely = 1.1
 
 const offsets = Array.from({ length: 2 * reach + 1 }, (_, i) => i - reach)
 /** Pixels along a side of the cells in which the nearest point hides what is further away. */
@@ -46,8 +48,8 @@ export function telling(frames: readonly number[], count: number): number[] {
 
 /**
  * Compares the points of some frames, whose colours most cameras agree on, with the pictures of each camera in these frames and
- * around them, where those change and nothing hides the points. A gain and an offset of brightness are free. Cameras in which too
- * little changes are left out.
+ * around them, where those change and nothing hides the points. A gain and an offset of brightness are free. Cameras in
+ * which too little changes are left out.
  */
 export async function timeCameras(
   context: CloudContext,
@@ -96,9 +98,16 @@ async function timeCamera(
   }
   if (points < fewestPoints) return null
   const differences = Array.from(sums, (sum) => sum / points)
+  return { camera: name, lag: lagOf(differences, points), differences }
+}
+
+/** Where a camera sees other sides of things than those whose points these are, nothing fits, here or there. */
+function lagOf(differences: readonly number[], points: number): number | null {
   const best = differences.indexOf(Math.min(...differences))
-  const isLate = (differences[reach] ?? 0) > clearly(points) * (differences[best] ?? 0)
-  return { camera: name, lag: isLate ? (offsets[best] ?? 0) : 0, differences }
+  const least = differences[best] ?? 0
+  const [before = 0, after = 0] = [differences[best - 1], differences[best + 1]]
+  if (Math.min(before, after) < clearly(points) * least) return null
+  return (differences[reach] ?? 0) > surely * least ? (offsets[best] ?? null) : 0
 }
 
 /** Depths of the nearest points in cells of a view, infinite where there is none. */
