@@ -77,7 +77,20 @@ export function rasterOf(lattice: Lattice, { starts, values }: Depths, clouds: r
   fill(raster, raster.slopeX)
   fill(raster, raster.slopeY)
   fill(raster, raster.rho, raster)
+  keepInRange(raster)
   return raster
+}
+
+/** Beyond the horizon of a plane there is nothing: inverse depth stays within the range of what is known. */
+function keepInRange({ rho, known }: Raster): void {
+  let [farthest, nearest] = [Number.POSITIVE_INFINITY, 0]
+  for (let at = 0; at < rho.length; at++) {
+    if (known[at] === 0) continue
+    farthest = Math.min(farthest, rho[at]!)
+    nearest = Math.max(nearest, rho[at]!)
+  }
+  if (nearest === 0) return
+  for (let at = 0; at < rho.length; at++) rho[at] = Math.min(nearest, Math.max(farthest, rho[at]!))
 }
 
 function isAlike(rho: number, chosen: number): boolean {

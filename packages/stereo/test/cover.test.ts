@@ -79,6 +79,25 @@ describe('what has no texture', () => {
     expect(at(flat, 0.5)).toBeGreaterThan(10 * at(sloped, 0.5))
   })
 
+  it('has something beyond the horizon of a floor, where nothing else is known', () => {
+    const floor = all.filter((point) => Math.abs(point[2] ?? 0) < 1e-4)
+    const cover = coverHoles(captures, { ...cloudOf(floor), normals: Float32Array.from(floor.flatMap(normalOf)) })
+    const { view } = captures[0]!
+    const m = view.worldToCamera
+    const cells = new Set<number>()
+    const cellOf = (x: number, y: number) => Math.floor(y / 4) * Math.ceil(view.width / 4) + Math.floor(x / 4)
+    for (const [x = 0, y = 0, z = 0] of rows(cover)) {
+      const along = (row: number) => m[row]! * x + m[row + 1]! * y + m[row + 2]! * z + m[row + 3]!
+      const depth = along(8)
+      if (depth > 0) cells.add(cellOf((view.fx * along(0)) / depth + view.cx, (view.fy * along(4)) / depth + view.cy))
+    }
+    // What the first camera sees of the wall.
+    const onWall = surface(captures[0]!).flatMap(([x = 0, y = 0], i) => (Math.hypot(x, y) > 4.49 ? [i] : []))
+    const covered = onWall.filter((i) => cells.has(cellOf(i % view.width, Math.floor(i / view.width))))
+    expect(onWall.length).toBeGreaterThan(1000)
+    expect(covered.length).toBeGreaterThan(0.95 * onWall.length)
+  })
+
   it('is not covered by what strays alone', () => {
     // Half-way from the first camera to the hole.
     const m = captures[0]!.view.worldToCamera
