@@ -1,12 +1,15 @@
 import { stat, statfs } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { readImageSize } from '@clipgstream/io'
 import { nodeFolder } from '@clipgstream/io/node'
+import type { CloudMaker } from './clouds/maker.js'
+import { fewestFrames } from './clouds/still.js'
 import { DiskFullError } from './errors.js'
 import { frameInputs } from './frames.js'
 import { encodeImage, extractedPath, frameName, imageFormat } from './pictures.js'
 import type { Source } from './source.js'
-import { isCurrent, type Workspace } from './steps/step.js'
+import { isCurrent, isDone, type Workspace } from './steps/step.js'
 import type { FramePlan } from './timing/plan.js'
 import type { EstimatePart, ProcessOptions } from './types.js'
 import { decodeVideo } from './video/decode.js'
@@ -24,14 +27,15 @@ export interface Estimate {
 
 /**
  * Disk and time that are still to be spent, from the first frames of the first and the last camera: decoded and encoded here,
- * and measured. What is there already and stays is not counted; what will be removed is as good as free. `files`: the
- * fingerprint of the source.
+ * and measured; stereo by what it took elsewhere. What is there already and stays is not counted; what will be removed is as
+ * good as free. `files`: the fingerprint of the source; `kind`: where points come from.
  */
 export async function estimate(
   workspace: Workspace,
   source: Source,
   files: unknown,
   plan: FramePlan,
+  kind: CloudMaker['kind'],
   options: ProcessOptions,
 ): Promise<Estimate> {
   const { folder, force } = workspace
@@ -60,6 +64,8 @@ export async function estimate(
   }
   const clouds = Math.ceil(plan.count / cloudEvery)
   const clips = Math.ceil(plan.count / clipSize)
+  const pointsStay = imagesStay && !force.has('points') && (await isDone(workspace, 'points'))
+  const stereo = pointsStay || kind !== 'stereo' ? null : stereoTime(pixels / downscale ** 2, clouds, options)
   const points = Math.min(mostPoints, (pixels * pointsPerPixel) / downscale ** 2)
   const parts: EstimatePart[] = [
     {
@@ -76,9 +82,9 @@ export async function estimate(
     },
     {
       step: 'points',
-      what: `the points of up to ${clouds} frames`,
+      what: `the points of up to ${clouds} frames${stereo ? ` (by stereo on ${stereo.device})` : ''}`,
       bytes: Math.round(clouds * points * pointBytes),
-      seconds: null,
+      seconds: stereo?.seconds ?? null,
     },
     {
       step: 'clouds',
@@ -94,6 +100,23 @@ export async function estimate(
 /** Seconds a pixel, roughly. */
 const decoding = 2e-8
 const resampling = 2e-7
+/** Of a thread, and of a large GPU. */
+const stereoOnThread = 1.7e-5
+const stereoOnGpu = 4e-7
+/** Part of the time of a whole frame that goes into one of which only what moves is estimated. */
+const movingPart = 0.25
+
+/** What stereo takes, and on what. pixels: of all cameras. */
+function stereoTime(pixels: number, frames: number, options: ProcessOptions) {
+  const { device = 'auto', threads = availableParallelism(), stereoHalvings = 0 } = options
+  const isOnGpu = device !== 'auto' && device !== 'wasm'
+  const whole = (pixels / 4 ** stereoHalvings) * (isOnGpu ? stereoOnGpu : stereoOnThread / threads)
+  const isApart = options.stereoWholeFrames !== true && frames >= fewestFrames
+  return {
+    device: isOnGpu ? device : `${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    seconds: whole * (isApart ? 1 + movingPart * frames : frames),
+  }
+}
 
 /** Throws a {@link DiskFullError} when less is free than is needed, with a twentieth to spare. */
 export function checkDisk(folder: string, { parts, free }: Estimate, ignore = false): void {

@@ -3,7 +3,7 @@ import { type Device, selectDevice } from '@clipgstream/tensor'
 import { checkCameras, solveCameras } from './cameras.js'
 import { reach, type Timing } from './clouds/moments.js'
 import { cloudFrames, makePoints } from './clouds/points.js'
-import { checkClouds } from './clouds/sources.js'
+import { checkClouds, cloudKind } from './clouds/sources.js'
 import { makeClouds } from './clouds/step.js'
 import { finishDataset } from './dataset.js'
 import { ProcessError } from './errors.js'
@@ -75,10 +75,12 @@ async function makeDataset(
     ...{ workspace, source: opened, options, testCameras },
     sourceFrame: (frame: number) => first?.[frame] ?? frame,
   }
-  await checkClouds(common, names, cloudFrames(plan.count, options))
+  const frames = cloudFrames(plan.count, options)
+  await checkClouds(common, names, frames)
 
   const files = await fingerprint(opened)
-  const expected = await estimate(workspace, opened, files, plan, options)
+  const kind = await cloudKind(common, names, frames)
+  const expected = await estimate(workspace, opened, files, plan, kind, options)
   report({ type: 'estimate', ...expected })
   checkDisk(workspace.folder, expected, options.ignoreDisk)
 

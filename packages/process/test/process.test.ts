@@ -145,8 +145,16 @@ describe('from videos with a calibration', () => {
   it('finds the surface by stereo on the device, and the distance beyond it', async () => {
     await writePlane(at('plane'), 2)
     const options = { clouds: 'stereo', stereoAllCameras: true, device: 'wasm', threads: 1, distantPoints: 20 } as const
-    const { report } = await run(at('plane'), at('surface'), { ...options, clipSize: 1, test: { names: ['cam3'] } })
-    expect(report.clips).toHaveLength(2)
+    const make = () => run(at('plane'), at('surface'), { ...options, clipSize: 1, test: { names: ['cam3'] } })
+    const expected = ({ events }: Awaited<ReturnType<typeof make>>) =>
+      events.flatMap((event) => (event.type === 'estimate' ? event.parts.filter(({ step }) => step === 'points') : []))
+    const made = await make()
+    expect(made.report.clips).toHaveLength(2)
+    // Two whole frames of four cameras, at 17 microseconds a pixel and thread.
+    const [part] = expected(made)
+    expect(part?.what).toBe('the points of up to 2 frames (by stereo on 1 thread)')
+    expect(part?.seconds).toBeCloseTo(2 * 4 * 64 * 48 * 1.7e-5)
+    expect(expected(await make())[0]?.seconds).toBeNull()
     const { positions } = readPointCloud(readFileSync(at('surface/plys_candidates/1.ply')))
     expect(positions.length / 3).toBeGreaterThan(200)
     const errors = [...positions].filter((_, i) => i % 3 === 2).map((z) => Math.abs(z - 4))

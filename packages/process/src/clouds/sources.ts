@@ -16,8 +16,8 @@ type Known = Pick<CloudContext, 'workspace' | 'source' | 'options' | 'testCamera
 
 /** Refuses clouds that cannot be had of these cameras; known before anything is made. */
 export async function checkClouds(known: Known, cameras: readonly string[], frames: readonly number[]): Promise<void> {
-  const { options, source, testCameras } = known
-  const usable = cameras.filter((name) => options.stereoAllCameras === true || !testCameras.has(name))
+  const { options, source } = known
+  const usable = usableCameras(known, cameras)
   if (options.clouds === 'fused') {
     const { missing } = await findFused(known, frames)
     if (missing.length > 0)
@@ -33,32 +33,43 @@ export async function checkClouds(known: Known, cameras: readonly string[], fram
     throw new ProcessError('the source has no cloud; choose --clouds stereo, sparse or random')
 }
 
-/** The best that there is: see `ProcessOptions.clouds`. */
+/** Where points come from: what was asked for, or the best that there is; see `ProcessOptions.clouds`. */
+export async function cloudKind(
+  known: Known,
+  cameras: readonly string[],
+  frames: readonly number[],
+): Promise<CloudMaker['kind']> {
+  const { options, source } = known
+  const { clouds = 'auto' } = options
+  if (clouds !== 'auto') return clouds
+  const { missing } = await findFused(known, frames)
+  if (missing.length === 0 && frames.length > 0) return 'fused'
+  if (usableCameras(known, cameras).length >= fewestViews) return 'stereo'
+  return source.capture.clouds.length > 0 ? 'given' : 'sparse'
+}
+
 export async function chooseClouds(context: CloudContext, frames: readonly number[]): Promise<CloudMaker> {
-  const { clouds = 'auto' } = context.options
   const cameras = context.views.map(({ name }) => name)
   await checkClouds(context, cameras, frames)
-  const fused = await findFused(context, frames)
-  const stereo = stereoViews(context)
-  const given = context.source.capture.clouds
-  switch (clouds) {
+  const kind = await cloudKind(context, cameras, frames)
+  switch (kind) {
     case 'fused':
-      return fusedClouds(fused)
+      return fusedClouds(await findFused(context, frames))
     case 'stereo':
-      return stereoClouds(context, stereo, frames)
+      return stereoClouds(context, stereoViews(context), frames)
     case 'given':
       return givenCloud(context)
     case 'sparse':
       return sparseCloud(context)
     case 'random':
       return randomCloud(context)
-    case 'auto':
-      if (fused.missing.length === 0 && frames.length > 0) return fusedClouds(fused)
-      if (stereo.length >= fewestViews) return stereoClouds(context, stereo, frames)
-      return given.length > 0 ? givenCloud(context) : sparseCloud(context)
     default:
-      return clouds satisfies never
+      return kind satisfies never
   }
+}
+
+function usableCameras({ options, testCameras }: Known, cameras: readonly string[]): string[] {
+  return cameras.filter((name) => options.stereoAllCameras === true || !testCameras.has(name))
 }
 
 interface Fused {
