@@ -50,4 +50,4 @@ export {
 export { type ThroughOptions, throughPath } from './through.js'
 export { type Pixels, remapImage, type UndistortOptions, undistortedView, undistortionMap } from './undistort.js'
 export type { Vec3 } from './vector.js'
-export { checkIntrinsics, type Intrinsics, parityView, scaleView, type View } from './view.js'
+export { checkIntrinsics, type Intrinsics, parityView, pixelOf, scaleView, type View } from './view.js'

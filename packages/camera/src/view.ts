@@ -68,3 +68,17 @@ export function parityView<V extends Intrinsics>(
   checkIntrinsics(floored)
   return floored
 }
+
+/** The pixel in whose square a world point lands, and its depth (z in the camera, world units); null outside of the image. */
+export function pixelOf(
+  { worldToCamera: m, fx, fy, cx, cy, width, height }: View,
+  x: number,
+  y: number,
+  z: number,
+): { readonly x: number; readonly y: number; readonly depth: number } | null {
+  const depth = m[8]! * x + m[9]! * y + m[10]! * z + m[11]!
+  if (!(depth > 0)) return null
+  const u = Math.floor((fx * (m[0]! * x + m[1]! * y + m[2]! * z + m[3]!)) / depth + cx)
+  const v = Math.floor((fy * (m[4]! * x + m[5]! * y + m[6]! * z + m[7]!)) / depth + cy)
+  return u >= 0 && v >= 0 && u < width && v < height ? { x: u, y: v, depth } : null
+}

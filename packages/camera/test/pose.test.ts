@@ -4,6 +4,7 @@ import {
   matrixToQuaternion,
   normalizeQuaternion,
   parityView,
+  pixelOf,
   poseOf,
   quaternionToMatrix,
   rotationOf,
@@ -174,4 +175,16 @@ test('wrong poses', () => {
   expect(() => cameraCentre({ ...intrinsics, worldToCamera: [1, 2] })).toThrowErrorMatchingInlineSnapshot(
     `[CameraError: worldToCamera must be twelve finite numbers, got [1, 2]]`,
   )
+})
+
+test('finds the pixel of a point, and none outside of the image or behind the camera', () => {
+  // At (1, 2, 3), looking along x of the world.
+  const worldToCamera = [0, 0, -1, 3, 0, 1, 0, -2, 1, 0, 0, -1]
+  const view = { width: 20, height: 10, fx: 8, fy: 4, cx: 10.5, cy: 5, worldToCamera }
+  expect(pixelOf(view, 5, 2, 3)).toEqual({ x: 10, y: 5, depth: 4 })
+  expect(pixelOf(view, 5, 4, 1)).toEqual({ x: 14, y: 7, depth: 4 })
+  // The last column ends at 20.
+  expect(pixelOf(view, 3, 2, 0.63)?.x).toBe(19)
+  expect(pixelOf(view, 3, 2, 0.62)).toBeNull()
+  expect(pixelOf(view, 0, 2, 3)).toBeNull()
 })

@@ -40,6 +40,8 @@ describe('the moments that cameras show', () => {
     expect(first).toHaveLength(1)
     expect(first[0]).toContain(`cam2 ${shown} later than the other cameras`)
     expect(first[0]).toContain('--offsets cam2=1 mends it')
+    const [, there, here] = /points by ([\d.]+) of 255, in step by ([\d.]+)/.exec(first[0] ?? '') ?? []
+    expect(1.1 * Number(there)).toBeLessThan(Number(here))
     expect(await said('late', 'one')).toEqual(first)
     expect(await said('late', 'one', { offsets: { cam2: 1 } })).toEqual([
       '4 cameras are in step with the points of the frames',

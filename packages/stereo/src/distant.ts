@@ -1,4 +1,4 @@
-import { sceneExtent, type View } from '@clipgstream/camera'
+import { pixelOf, sceneExtent, type View } from '@clipgstream/camera'
 import { ArgumentError, createRandom } from '@clipgstream/tensor'
 import type { StereoCloud } from './fuse.js'
 import type { Capture } from './pictures.js'
@@ -76,13 +76,4 @@ function coverageOf(view: View, { count, positions }: Pick<StereoCloud, 'count' 
 
 function cellOf(view: View, x: number, y: number): number {
   return Math.floor(y / cellPixels) * Math.ceil(view.width / cellPixels) + Math.floor(x / cellPixels)
-}
-
-function pixelOf(view: View, x: number, y: number, z: number): { x: number; y: number } | null {
-  const m = view.worldToCamera
-  const depth = m[8]! * x + m[9]! * y + m[10]! * z + m[11]!
-  if (!(depth > 0)) return null
-  const u = Math.floor((view.fx * (m[0]! * x + m[1]! * y + m[2]! * z + m[3]!)) / depth + view.cx)
-  const v = Math.floor((view.fy * (m[4]! * x + m[5]! * y + m[6]! * z + m[7]!)) / depth + view.cy)
-  return u >= 0 && v >= 0 && u < view.width && v < view.height ? { x: u, y: v } : null
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { View } from '@clipgstream/camera'
+import { pixelOf, type View } from '@clipgstream/camera'
 import { readPointCloud } from '@clipgstream/io'
 import { type Grey, greyOf } from '@clipgstream/stereo'
 import type { DatasetView } from '../images.js'
@@ -117,7 +117,7 @@ function nearest(view: View, clouds: readonly ColoredCloud[], behind?: Float32Ar
     new Float32Array(cellOf(view, view.width - 1, view.height - 1) + 1).fill(Number.POSITIVE_INFINITY)
   for (const { positions } of clouds) {
     for (let i = 0; i < positions.length; i += 3) {
-      const seen = project(view, positions, i)
+      const seen = pixelOf(view, positions[i]!, positions[i + 1]!, positions[i + 2]!)
       if (!seen) continue
       const at = cellOf(view, seen.x, seen.y)
       depths[at] = Math.min(depths[at]!, seen.depth)
@@ -130,22 +130,12 @@ function cellOf({ width }: View, x: number, y: number): number {
   return Math.floor(y / cell) * Math.ceil(width / cell) + Math.floor(x / cell)
 }
 
-/** The pixel and the depth at which a view has a point. */
-function project({ worldToCamera: m, fx, fy, cx, cy, width, height }: View, positions: Float32Array, i: number) {
-  const [x, y, z] = [positions[i]!, positions[i + 1]!, positions[i + 2]!]
-  const depth = m[8]! * x + m[9]! * y + m[10]! * z + m[11]!
-  if (!(depth > 0)) return null
-  const u = Math.floor((fx * (m[0]! * x + m[1]! * y + m[2]! * z + m[3]!)) / depth + cx)
-  const v = Math.floor((fy * (m[4]! * x + m[5]! * y + m[6]! * z + m[7]!)) / depth + cy)
-  return u >= 0 && v >= 0 && u < width && v < height ? { x: u, y: v, depth } : null
-}
-
 /** Grey levels of the points that are seen where pictures change, and of each picture there. */
 function sample(view: View, { positions, colors }: ColoredCloud, depths: Float32Array, pictures: readonly Grey[]) {
   const points: number[] = []
   const values: number[][] = pictures.map(() => [])
   for (let i = 0; i < positions.length; i += 3) {
-    const seen = project(view, positions, i)
+    const seen = pixelOf(view, positions[i]!, positions[i + 1]!, positions[i + 2]!)
     if (!seen || seen.depth > hidden * depths[cellOf(view, seen.x, seen.y)]!) continue
     const levels = pictures.map(({ data }) => data[seen.y * view.width + seen.x]!)
     if (Math.max(...levels) - Math.min(...levels) < leastChange) continue
